@@ -1,0 +1,105 @@
+"""What the services need from outside; each docstring is the contract that every adapter keeps."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from vault.model import Clearance, KeyKind, StoredObject, WrappedKey
+
+
+class ObjectStore(Protocol):
+    """Ciphertext by random name. Not trusted: who can change it can at most make a document unreadable.
+
+    Every method raises StoreUnavailable when the store does not answer. Names are 32 lower-case hex digits; any other
+    name is a bug and raises InvariantViolated.
+    """
+
+    async def put(self, name: str, chunks: AsyncIterator[bytes]) -> StoredObject:
+        """Store the chunks' bytes under a new name.
+
+        Order: returns only when the bytes and the name are durable; an error or cancellation, also one raised by
+        ``chunks``, leaves no object under that name. Bounded memory. A name that exists already is refused
+        (InvariantViolated), never overwritten.
+        """
+        ...
+
+    def fetch(self, name: str, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
+        """Yield the bytes from ``offset``, ``length`` of them or to the end, in pieces of at most 256 KiB.
+
+        Raises: ObjectTampered when the object is missing or shorter than asked. An empty object, or a length of 0,
+        yields nothing. The iterator is closed early without harm.
+        """
+        ...
+
+    async def size(self, name: str) -> int:
+        """The object's size in bytes. Raises: ObjectTampered when there is none."""
+        ...
+
+    async def delete(self, name: str) -> None:
+        """Remove the object, with all its versions; no object under that name is no error."""
+        ...
+
+    def names(self) -> AsyncIterator[str]:
+        """Yield every object's name, in any order; also of unfinished uploads where the store shows them."""
+        ...
+
+    async def check(self) -> None:
+        """Raise StoreUnavailable unless the store can be read and written now; leaves nothing behind."""
+        ...
+
+
+class Keyring(Protocol):
+    """Holds the root keys; opens and wraps everything else. Case, register and epoch keys never leave it.
+
+    Keys inside a clearance chain up to a root key by their ``parent``. Raises KeyUnopenable for every wrapped key or
+    sealed value that does not open, whatever the cause, and KeyringUnavailable when the keyring cannot be used.
+    All methods are quick, pure CPU and safe to call from several threads.
+    """
+
+    def create(self, clearance: Clearance, kind: KeyKind, subject: str, *, parent: str | None = None,
+               beside: Sequence[WrappedKey] = ()) -> WrappedKey:
+        """Make a new random 32-byte key, wrapped under ``parent`` (``kind:subject``; None means the root key).
+
+        ``parent`` is looked for among ``beside`` (keys made a moment ago) and then among the clearance's keys.
+        """
+        ...
+
+    def document_key(self, clearance: Clearance, document: str, *, beside: Sequence[WrappedKey] = ()) -> bytes:
+        """The 32-byte key of one document; the only key that leaves the keyring."""
+        ...
+
+    def seal(self, clearance: Clearance, key: str, context: str, plaintext: bytes, *,
+             beside: Sequence[WrappedKey] = ()) -> bytes:
+        """Seal a small field under a key derived from ``key`` (``case:<id>`` or ``register:<id>``).
+
+        ``context`` is ``purpose|row``, e.g. ``document.about|<document id>``: the purpose derives the key (HKDF), the
+        whole is bound as associated data. The result begins with a version byte.
+        """
+        ...
+
+    def open(self, clearance: Clearance, key: str, context: str, sealed: bytes, *,
+             beside: Sequence[WrappedKey] = ()) -> bytes:
+        """Open what ``seal`` made with the same key and context."""
+        ...
+
+    def seal_own(self, context: str, plaintext: bytes) -> bytes:
+        """Seal a field that belongs to no case or client (an assertion, a professional's name) under the root key."""
+        ...
+
+    def open_own(self, context: str, sealed: bytes) -> bytes:
+        """Open what ``seal_own`` made with the same context, under any root key that the keyring holds."""
+        ...
+
+    def lookup(self, clearance: Clearance, label: str, text: str) -> bytes:
+        """HMAC-SHA-256 under the lookup key over ``label`` and ``text``: finds a client without holding the code."""
+        ...
+
+    def rewrap(self, clearance: Clearance, key: WrappedKey, *, parent: str | None = None,
+               beside: Sequence[WrappedKey] = ()) -> WrappedKey:
+        """Wrap the same key under another parent (None: the current root key)."""
+        ...
+
+    def sign_promise(self, message: bytes) -> tuple[str, bytes]:
+        """Sign with the log-promise key (Ed25519): key id and 64-byte signature."""
+        ...
