@@ -1,0 +1,166 @@
+"""The keyring as a directory of files: for development, the demo and small installations without an HSM.
+
+    root-<8 hex digits>.key   a root key; older ones stay until nothing is wrapped under them
+    current                   the id of the root key that wraps what is made now
+    promise.key               Ed25519, signs the log's promises
+    issuer-<kid>.key          Ed25519, signs access tokens; the newest signs, all are published
+
+Whoever can read the directory can open everything, so a directory or file that others could read is refused.
+Only root and signing keys stay in memory; every other key is opened for one call and forgotten.
+
+Source: docs/spec/keys.md; keys/README.md.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from vault.adapters.keyring import files
+from vault.errors import InvariantViolated, KeyringUnavailable, KeyUnopenable
+from vault.formats import wrapping
+from vault.model import Clearance, KeyKind, WrappedKey
+
+# root, epoch, case, document make four; a longer chain is somebody's forgery or a cycle
+_MAX_CHAIN = 8
+
+
+class FileKeyring:
+    """ports.Keyring over a directory; safe for several threads and processes.
+
+    Raises: KeyringUnavailable, naming the file and what to do, when the directory is missing, incomplete or readable
+    by others.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = Path(directory)
+        self._contents = files.load(self._directory)
+
+    @classmethod
+    def create_new(cls, directory: Path) -> FileKeyring:
+        """Make a directory with new keys of every kind, wholly or not at all; refuses one that is not empty."""
+        files.create_directory(Path(directory))
+        return cls(directory)
+
+    def new_root(self) -> str:
+        """Add a root key and make it the current one; returns its id. What it wraps is re-wrapped by ``rewrap``."""
+        root_id = files.add_root(self._directory)
+        self._contents = files.load(self._directory)
+        return root_id
+
+    def new_issuer_key(self) -> str:
+        """Add a token-signing key, which signs from now on; returns its key id. The older ones stay published."""
+        kid = files.add_issuer(self._directory)
+        self._contents = files.load(self._directory)
+        return kid
+
+    @property
+    def current_root(self) -> str:
+        """``root:<id>`` of the key that wraps what is made now."""
+        return f"root:{self._contents.current}"
+
+    def root_ids(self) -> list[str]:
+        """The ids of all root keys held here, sorted."""
+        return sorted(self._contents.roots)
+
+    def issuer_keys(self) -> list[tuple[str, Ed25519PrivateKey]]:
+        """Key id and key of every token-signing key, newest first: the first signs, all are published."""
+        return list(self._contents.issuers)
+
+    def promise_public(self) -> tuple[str, bytes]:
+        """Key id and the 32 raw bytes of the public key that checks the log's promises."""
+        kid, key = self._contents.promise
+        return kid, key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    def create(self, clearance: Clearance, kind: KeyKind, subject: str, *, parent: str | None = None,
+               beside: Sequence[WrappedKey] = ()) -> WrappedKey:
+        return self._wrap(clearance, secrets.token_bytes(wrapping.KEY_SIZE), kind, subject, parent, beside)
+
+    def document_key(self, clearance: Clearance, document: str, *, beside: Sequence[WrappedKey] = ()) -> bytes:
+        return self._open_key(clearance, f"{KeyKind.DOCUMENT}:{document}", beside)
+
+    def seal(self, clearance: Clearance, key: str, context: str, plaintext: bytes, *,
+             beside: Sequence[WrappedKey] = ()) -> bytes:
+        return wrapping.seal_field(self._open_key(clearance, key, beside), context, plaintext, nonce=_nonce())
+
+    def open(self, clearance: Clearance, key: str, context: str, sealed: bytes, *,
+             beside: Sequence[WrappedKey] = ()) -> bytes:
+        return wrapping.open_field(self._open_key(clearance, key, beside), context, sealed)
+
+    def seal_own(self, context: str, plaintext: bytes) -> bytes:
+        current = self._contents.current
+        key = self._contents.roots[current]
+        return wrapping.seal_own_field(key, bytes.fromhex(current), context, plaintext, nonce=_nonce())
+
+    def open_own(self, context: str, sealed: bytes) -> bytes:
+        return wrapping.open_own_field(self._root(wrapping.root_id_of(sealed).hex()), context, sealed)
+
+    def lookup(self, clearance: Clearance, label: str, text: str) -> bytes:
+        if "|" in label:
+            raise InvariantViolated("no label holds a bar")
+        mac = HMAC(self._open_key(clearance, f"{KeyKind.LOOKUP}:lookup", ()), SHA256())
+        mac.update(f"vault/lookup/v1|{label}|{text}".encode())
+        return mac.finalize()
+
+    def rewrap(self, clearance: Clearance, key: WrappedKey, *, parent: str | None = None,
+               beside: Sequence[WrappedKey] = ()) -> WrappedKey:
+        opened = self._unwrap(key, self._known(clearance, beside), _MAX_CHAIN)
+        return self._wrap(clearance, opened, key.kind, key.subject, parent, beside)
+
+    def sign_promise(self, message: bytes) -> tuple[str, bytes]:
+        kid, key = self._contents.promise
+        return kid, key.sign(message)
+
+    def _wrap(self, clearance: Clearance, key: bytes, kind: KeyKind, subject: str, parent: str | None,
+              beside: Sequence[WrappedKey]) -> WrappedKey:
+        under = parent or self.current_root
+        parent_key = self._open_key(clearance, under, beside)
+        wrapped = wrapping.wrap_key(parent_key, key, kind=kind, subject=subject, parent=under, nonce=_nonce())
+        return WrappedKey(kind=kind, subject=subject, parent=under, wrapped=wrapped)
+
+    def _open_key(self, clearance: Clearance, name: str, beside: Sequence[WrappedKey]) -> bytes:
+        return self._open_name(name, self._known(clearance, beside), _MAX_CHAIN)
+
+    def _known(self, clearance: Clearance, beside: Sequence[WrappedKey]) -> dict[str, WrappedKey]:
+        """By name, the keys made a moment ago before those that the door gave."""
+        return {key.name: key for key in (*clearance.keys, *beside)}
+
+    def _open_name(self, name: str, known: dict[str, WrappedKey], steps: int) -> bytes:
+        """Open the named key by walking up to a root key; ``steps`` bounds the walk, so a cycle ends."""
+        kind, _, subject = name.partition(":")
+        if kind == "root":
+            return self._root(subject)
+        if name not in known or steps == 0:
+            raise KeyUnopenable("a key's chain does not lead to a root key")
+        return self._unwrap(known[name], known, steps)
+
+    def _unwrap(self, key: WrappedKey, known: dict[str, WrappedKey], steps: int) -> bytes:
+        parent_key = self._open_name(key.parent, known, steps - 1)
+        return wrapping.unwrap_key(parent_key, key.wrapped, kind=key.kind, subject=key.subject, parent=key.parent)
+
+    def _root(self, root_id: str) -> bytes:
+        """The root key; one that is not known yet may have been added by another process a moment ago."""
+        key = self._contents.roots.get(root_id)
+        if key is None and files.has_root(self._directory, root_id):
+            self._contents = files.load(self._directory)
+            key = self._contents.roots.get(root_id)
+        if key is None:
+            raise KeyUnopenable("a key's chain does not lead to a root key")
+        return key
+
+
+def open_keyring(directory: Path) -> FileKeyring:
+    """The keyring in that directory, with a plain word when there is none."""
+    if not Path(directory).is_dir():
+        raise KeyringUnavailable(f"there is no keyring at {directory}; make one with: vault key create")
+    return FileKeyring(directory)
+
+
+def _nonce() -> bytes:
+    return secrets.token_bytes(wrapping.NONCE_SIZE)

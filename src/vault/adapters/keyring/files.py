@@ -1,0 +1,202 @@
+"""The keyring's files: reading them with suspicion, writing them whole or not at all.
+
+Source: docs/spec/keys.md §6.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import stat
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from vault.errors import KeyringUnavailable
+
+_ROOT_HEADER = "vault-root-key/v1"
+_ROOT_FILE = re.compile(r"root-([0-9a-f]{8})\.key")
+_ISSUER_FILE = re.compile(r"issuer-([0-9A-Za-z_-]+)\.key")
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_MAX_FILE_SIZE = 4096
+
+
+class Contents(msgspec.Struct, frozen=True):
+    """All that the directory holds, opened; ``issuers`` newest first."""
+
+    current: str
+    roots: dict[str, bytes]
+    promise: tuple[str, Ed25519PrivateKey]
+    issuers: tuple[tuple[str, Ed25519PrivateKey], ...]
+
+
+def load(directory: Path) -> Contents:
+    """Read every key. Raises: KeyringUnavailable when one is missing, malformed or open to others."""
+    try:
+        _require_private(directory, os.stat(directory), "700")
+        names = sorted(os.listdir(directory))
+        roots = {m[1]: _read_root(directory / m[0], m[1]) for n in names if (m := _ROOT_FILE.fullmatch(n))}
+        issuers = [(m[1], _read_ed25519(directory / m[0])) for n in names if (m := _ISSUER_FILE.fullmatch(n))]
+        current = _read(directory / "current").strip()
+        promise = _read_ed25519(directory / "promise.key")
+    except OSError as error:
+        raise KeyringUnavailable(f"the keyring cannot be read: {error.filename}: {error.strerror}") from None
+    if current not in roots:
+        raise KeyringUnavailable(f"{directory / 'current'} names no root key in the same directory")
+    if not issuers:
+        raise KeyringUnavailable(f"{directory} holds no issuer key")
+    return Contents(current, roots, (thumbprint(promise), promise), tuple(reversed(issuers)))
+
+
+def has_root(directory: Path, root_id: str) -> bool:
+    """Whether a file for that root key lies in the directory; no error for an id that is no id."""
+    return _ROOT_FILE.fullmatch(f"root-{root_id}.key") is not None and (directory / f"root-{root_id}.key").exists()
+
+
+def root_id_for(key: bytes) -> str:
+    """A root key's id: 8 hex digits derived from it, so that a file mixed up with another is noticed."""
+    return HKDF(SHA256(), 4, salt=None, info=b"vault/root-id/v1").derive(key).hex()
+
+
+def thumbprint(key: Ed25519PrivateKey) -> str:
+    """The public key's JWK thumbprint (RFC 7638), base64url without padding."""
+    raw = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return _b64url(hashlib.sha256(b'{"crv":"Ed25519","kty":"OKP","x":"%s"}' % _b64url(raw).encode()).digest())
+
+
+def create_directory(directory: Path) -> None:
+    """Make the directory with one key of each kind; it appears at once and whole, or not at all."""
+    draft = directory.parent / f".{directory.name}-{secrets.token_hex(8)}"
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        draft.mkdir(mode=0o700)
+        try:
+            _fill(draft)
+            # A rename replaces an empty directory and nothing else, so an existing keyring cannot be overwritten.
+            os.rename(draft, directory)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        _sync(directory.parent)
+    except OSError as error:
+        raise KeyringUnavailable(f"the keyring {directory} cannot be made: {error.strerror}") from None
+
+
+def add_root(directory: Path) -> str:
+    """Write a new root key, then make it the current one.
+
+    If we stop between the two, an unused root key lies there and the old one stays current.
+    """
+    try:
+        return _add_root(directory)
+    except OSError as error:
+        raise KeyringUnavailable(f"the keyring cannot be written: {error.strerror}") from None
+
+
+def add_issuer(directory: Path) -> str:
+    """Write a new token-signing key; its key id begins with its time, which is how the newest is known."""
+    key = Ed25519PrivateKey.generate()
+    kid = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%fZ}-{thumbprint(key)[:8]}"
+    try:
+        _write(directory / f"issuer-{kid}.key", _pem(key))
+    except OSError as error:
+        raise KeyringUnavailable(f"the keyring cannot be written: {error.strerror}") from None
+    return kid
+
+
+def _fill(directory: Path) -> None:
+    _add_root(directory)
+    add_issuer(directory)
+    _write(directory / "promise.key", _pem(Ed25519PrivateKey.generate()))
+
+
+def _add_root(directory: Path) -> str:
+    key = secrets.token_bytes(32)
+    root_id = root_id_for(key)
+    _write(directory / f"root-{root_id}.key", f"{_ROOT_HEADER} {root_id}\n{_b64url(key)}\n".encode())
+    draft = directory / f".current-{secrets.token_hex(8)}"
+    _write(draft, f"{root_id}\n".encode())
+    os.replace(draft, directory / "current")
+    _sync(directory)
+    return root_id
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a new file durably; an existing one is never touched."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(fd)
+    _sync(path.parent)
+
+
+def _sync(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _read(path: Path) -> str:
+    """The file's text, read from the very file whose mode was looked at."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb") as file:
+        _require_private(path, os.fstat(fd), "600")
+        return file.read(_MAX_FILE_SIZE).decode("ascii", errors="replace")
+
+
+def _require_private(path: Path, status: os.stat_result, wanted: str) -> None:
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & _OTHERS:
+        raise KeyringUnavailable(f"{path} has mode {mode:04o}, others could use it; run: chmod {wanted} {path}")
+    if status.st_uid != os.geteuid():
+        raise KeyringUnavailable(
+            f"{path} belongs to uid {status.st_uid}, the vault runs as uid {os.geteuid()};"
+            f" run: chown {os.geteuid()} {path}"
+        )
+
+
+def _read_root(path: Path, root_id: str) -> bytes:
+    header, _, rest = _read(path).partition("\n")
+    text = rest.strip()
+    try:
+        key = base64.b64decode(text + "=", altchars=b"-_", validate=True)
+    except ValueError:
+        key = b""
+    if header != f"{_ROOT_HEADER} {root_id}" or len(key) != 32 or root_id_for(key) != root_id:
+        raise KeyringUnavailable(f"{path} is not the root key that its name says; restore it from the recovery copy")
+    return key
+
+
+def _read_ed25519(path: Path) -> Ed25519PrivateKey:
+    try:
+        key = load_pem_private_key(_read(path).encode(), password=None)
+    except (ValueError, TypeError):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeyringUnavailable(f"{path} is no Ed25519 private key in PKCS #8 PEM")
+    return key
+
+
+def _pem(key: Ed25519PrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _b64url(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
