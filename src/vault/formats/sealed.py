@@ -216,12 +216,13 @@ class Opener:
         self._skip = start - self._index * CHUNK_SIZE
         self._left = length
         self._waiting = bytearray()
+        self._room = bytearray()  # kept between updates: fresh memory for every piece costs more than the decryption
 
     def update(self, piece: bytes) -> bytes:
         """The plaintext, within the range, of all chunks that are complete now; may be empty."""
         source = memoryview(piece)
-        bounds, taken = self._complete(len(source))
-        opened = bytearray(len(self._waiting) + taken - TAG_SIZE * len(bounds)) if bounds else bytearray()
+        bounds = self._complete(len(source))
+        room = self._room_for(sum(bounds) - TAG_SIZE * len(bounds))
         # If a chunk fails below, the index stays past the end: every further update and finalize fails as well.
         index, self._index = self._index, self._beyond + 1
         filled = used = 0
@@ -229,20 +230,20 @@ class Opener:
             chunk = self._next_chunk(source, used, size)
             used += size - len(self._waiting)
             self._waiting = bytearray()
-            self._reader._open_into(index, chunk, memoryview(opened)[filled : filled + size - TAG_SIZE])
+            self._reader._open_into(index, chunk, room[filled : filled + size - TAG_SIZE])
             filled += size - TAG_SIZE
             index += 1
         self._waiting += source[used:]
         self._index = index
-        return self._within(opened)
+        return self._within(room)
 
     def finalize(self) -> None:
         """Raise ObjectTampered unless the whole span was seen and opened."""
         if self._index != self._beyond or self._waiting or self._left:
             raise ObjectTampered(_DAMAGED)
 
-    def _complete(self, size: int) -> tuple[list[int], int]:
-        """Sizes of the sealed chunks that ``size`` further bytes complete, and how many of those bytes they take."""
+    def _complete(self, size: int) -> list[int]:
+        """Sizes of the sealed chunks that ``size`` further bytes complete."""
         available = len(self._waiting) + size
         bounds: list[int] = []
         total = 0
@@ -254,16 +255,21 @@ class Opener:
             total += length
         if self._index + len(bounds) >= self._beyond and total < available:
             raise ObjectTampered(_DAMAGED)
-        return bounds, total - len(self._waiting)
+        return bounds
+
+    def _room_for(self, size: int) -> memoryview:
+        if len(self._room) < size:
+            self._room = bytearray(size)
+        return memoryview(self._room)[:size]
 
     def _next_chunk(self, source: memoryview, used: int, size: int) -> memoryview:
         if not self._waiting:
             return source[used : used + size]
         return memoryview(bytes(self._waiting) + bytes(source[: size - len(self._waiting)]))
 
-    def _within(self, opened: bytearray) -> bytes:
+    def _within(self, opened: memoryview) -> bytes:
         """The part of the opened chunks that lies inside the range."""
-        wanted = bytes(memoryview(opened)[self._skip : self._skip + self._left])
+        wanted = bytes(opened[self._skip : self._skip + self._left])
         self._skip = max(0, self._skip - len(opened))
         self._left -= len(wanted)
         return wanted
