@@ -1,0 +1,70 @@
+# `make help` lists everything. Python 3.11 or newer; PYTHON=python3.12 chooses another.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/pip --disable-pip-version-check install --quiet
+LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-annotate --no-header --no-emit-index-url \
+	--no-emit-find-links --no-emit-trusted-host --no-emit-options --allow-unsafe
+
+.PHONY: help venv venv-dev demo test test-needs test-long check format bench lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+# One environment serves both; what was installed last, and from which lock, is told by its stamp.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements.txt pyproject.toml | $(BIN)/python
+	$(PIP_INSTALL) --require-hashes -r requirements.txt
+	$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.dev: requirements-dev.txt pyproject.toml | $(BIN)/python
+	$(PIP_INSTALL) --require-hashes -r requirements-dev.txt
+	$(PIP_INSTALL) --no-deps --no-build-isolation -e .
+	touch $@ $(VENV)/.run
+
+venv: $(VENV)/.run ## the environment that runs the vault
+venv-dev: $(VENV)/.dev ## the environment that tests and checks it
+
+demo: $(VENV)/.run ## the vault with a database of its own and example people (ARGS="--dir DIR …")
+	$(BIN)/vault demo $(ARGS)
+
+test-needs:
+	tools/install-test-needs.sh
+
+test: test-needs $(VENV)/.dev ## everything that a change must pass, from a fresh clone on Debian 12
+	$(MAKE) --no-print-directory check
+	$(BIN)/pytest $(ARGS)
+
+test-long: test-needs $(VENV)/.dev ## the tests that take minutes
+	$(BIN)/pytest -m long --timeout=1800 $(ARGS)
+
+check: $(VENV)/.dev ## format, lints, types, import direction; no tests, under half a minute
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict src
+	$(BIN)/lint-imports
+	$(BIN)/python tools/lints/run.py src
+
+format: $(VENV)/.dev ## let ruff format and mend what it can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev ## the measurements that docs and limits rest on
+	for bench in benchmarks/bench_*.py; do $(BIN)/python "$$bench" $(ARGS); done
+
+lock: $(VENV)/.dev ## make both requirements files anew from pyproject.toml
+	$(LOCK) --upgrade --extra=build --extra=demo --extra=dev --output-file=requirements-dev.txt pyproject.toml
+	$(LOCK) --constraint=requirements-dev.txt --extra=build --extra=demo --output-file=requirements.txt pyproject.toml
+	! grep -n '://' requirements.txt requirements-dev.txt
+
+clean: ## remove the environment and all that was made
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Installs the programs that the tests start; calls apt-get only when one is missing, as root or through sudo.
+set -euo pipefail
+
+# What must be there, and the Debian package that brings it.
+needs=(
+    "/usr/lib/postgresql/15/bin/postgres postgresql-15"
+    "/usr/bin/setpriv util-linux"
+)
+
+missing=()
+for need in "${needs[@]}"; do
+    read -r file package <<<"$need"
+    [[ -x $file ]] || missing+=("$package")
+done
+if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+    missing+=(python3-venv)
+fi
+if ((${#missing[@]} == 0)); then
+    exit 0
+fi
+
+as_root=()
+if ((EUID != 0)); then
+    if ! command -v sudo >/dev/null; then
+        echo "the tests need the Debian packages ${missing[*]}: install them, or run this as root" >&2
+        exit 1
+    fi
+    as_root=(sudo)
+fi
+echo "installing ${missing[*]}"
+# The package must not start a database server of its own: the tests start what they need.
+export DEBIAN_FRONTEND=noninteractive
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" mkdir -p /etc/postgresql-common
+if [[ ! -e /etc/postgresql-common/createcluster.conf ]]; then
+    echo "create_main_cluster = false" | "${as_root[@]}" tee /etc/postgresql-common/createcluster.conf >/dev/null
+fi
+"${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"
