@@ -28,7 +28,7 @@ def encode_canonical(value: object) -> bytes:
 def provisions_digest(provisions: Sequence[Mapping[str, object]]) -> bytes:
     """SHA-256 (32 bytes) of the canonical list of a consent's provisions, in the order of the form.
 
-    Source: docs/spec/access-log.md; RFC 8785.
+    Source: docs/spec/log-entry.md; RFC 8785.
     """
     return hashlib.sha256(encode_canonical(list(provisions))).digest()
 

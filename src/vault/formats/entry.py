@@ -9,7 +9,7 @@ The door makes all of this in SQL; here it is once more, so that anyone can chec
 
 Erasing an entry's salts leaves digests that tell nothing, and the leaf as it was.
 
-Source: docs/spec/access-log.md.
+Source: docs/spec/log-entry.md.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def disclosure(salt: bytes, name: str, value: FieldValue) -> str:
     """The text that shows one field to whoever holds the entry's digests.
 
     Shapes: salt is 16 bytes; the result is base64url without padding.
-    Source: RFC 9901 §4.2.1; docs/spec/access-log.md.
+    Source: RFC 9901 §4.2.1; docs/spec/log-entry.md.
     """
     if len(salt) != SALT_SIZE or name not in FIELDS:
         raise InvariantViolated("a disclosure has a salt of 16 bytes and the name of a field")
@@ -76,7 +76,7 @@ def disclosure_digest(text: str) -> bytes:
 def commitments(salts: Sequence[bytes], values: Mapping[str, FieldValue]) -> tuple[bytes, ...]:
     """The digests of all fields; ``salts`` in the order of FIELDS, a value that is missing is null.
 
-    Source: docs/spec/access-log.md.
+    Source: docs/spec/log-entry.md.
     """
     if len(salts) != len(FIELDS) or not values.keys() <= set(FIELDS):
         raise InvariantViolated("an entry has one salt per field and no other fields")
@@ -87,7 +87,7 @@ def commitments(salts: Sequence[bytes], values: Mapping[str, FieldValue]) -> tup
 def leaf_data(entry: EntryId, digests: Sequence[bytes]) -> bytes:
     """What the tree's leaf is made of: version, entry id, digests in the order of FIELDS.
 
-    Source: docs/spec/access-log.md.
+    Source: docs/spec/log-entry.md.
     """
     if len(digests) != len(FIELDS) or any(len(digest) != DIGEST_SIZE for digest in digests):
         raise InvariantViolated("an entry has one digest of 32 bytes per field")
@@ -106,7 +106,7 @@ def verify_leaf(leaf: bytes, entry: EntryId, digests: Sequence[bytes], disclosur
     """Check that the entry's digests make the leaf, and that every disclosure is one of them under its own name.
 
     Raises: IntegrityBroken when not; InvalidInput when a disclosure is malformed.
-    Source: docs/spec/access-log.md.
+    Source: docs/spec/log-entry.md.
     """
     if len(digests) != len(FIELDS) or any(len(digest) != DIGEST_SIZE for digest in digests):
         raise IntegrityBroken("the entry does not have one digest per field")

@@ -5,7 +5,7 @@
 The signing key is one that the database lacks. Whoever keeps the header can later demand a proof that the leaf is in
 the tree; a log that has no such leaf is caught by its own signature.
 
-Source: docs/spec/access-log.md; Ed25519 as RFC 8032.
+Source: docs/spec/log-entry.md; Ed25519 as RFC 8032.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def promise_message(entry: EntryId, leaf: bytes, at: dt.datetime) -> bytes:
     """The bytes that the promise key signs.
 
     Shapes: leaf is 32 bytes; ``at`` is aware.
-    Source: docs/spec/access-log.md.
+    Source: docs/spec/log-entry.md.
     """
     if len(leaf) != 32:
         raise InvariantViolated("a leaf has 32 bytes")
@@ -56,7 +56,7 @@ def promise_message(entry: EntryId, leaf: bytes, at: dt.datetime) -> bytes:
 def encode_promise(entry: EntryId, leaf: bytes, at: dt.datetime, key: str, signature: bytes) -> str:
     """The header's value; ``key`` and ``signature`` as the keyring gave them for ``promise_message``.
 
-    Source: docs/spec/access-log.md.
+    Source: docs/spec/log-entry.md.
     """
     value = f'{entry}; leaf="{encode_b64url(leaf)}"; at="{_time(at)}"; key="{key}"; sig="{encode_b64url(signature)}"'
     if not _FORM.fullmatch(value):
@@ -68,12 +68,12 @@ def parse_promise(header: str) -> Promise:
     """Read a header's value.
 
     Raises: InvalidInput for any other spelling than ``encode_promise`` has.
-    Source: docs/spec/access-log.md.
+    Source: docs/spec/log-entry.md.
     """
     form = _FORM.fullmatch(header)
+    if form is None:
+        raise InvalidInput("the log entry's promise is malformed", field=HEADER)
     try:
-        if form is None:
-            raise ValueError
         return Promise(
             entry=EntryId(uuid.UUID(form["entry"])),
             leaf=parse_b64url(form["leaf"]),
@@ -89,7 +89,7 @@ def verify_promise(header: str, public_key: bytes) -> None:
     """Check a promise's signature; ``public_key`` is the 32 raw bytes of the key that it names.
 
     Raises: IntegrityBroken when the signature is not that key's; InvalidInput when the header is malformed.
-    Source: docs/spec/access-log.md; RFC 8032.
+    Source: docs/spec/log-entry.md; RFC 8032.
     """
     promise = parse_promise(header)
     message = promise_message(promise.entry, promise.leaf, promise.at)

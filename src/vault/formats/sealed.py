@@ -97,19 +97,9 @@ class ChunkReader:
     """
 
     def __init__(self, key: bytes, case: CaseId, document: DocumentId, sealed_size: int) -> None:
-        self._prepare(key, context_of(case, document), sealed_size)
-
-    @classmethod
-    def for_context(cls, key: bytes, context: bytes, sealed_size: int) -> ChunkReader:
-        """A reader for any Cobblestone-256 object; the vault's own have ``context_of``."""
-        reader = cls.__new__(cls)
-        reader._prepare(key, context, sealed_size)
-        return reader
-
-    def _prepare(self, key: bytes, context: bytes, sealed_size: int) -> None:
         _require_key(key)
         self._key = key
-        self._context = context
+        self._context = context_of(case, document)
         self._aead: AESGCM | None = None
         self._base_nonce = 0
         self._last_seen = False
@@ -131,11 +121,11 @@ class ChunkReader:
 
         A range that reaches the document's end takes the last chunk in, also where that one is empty.
         """
-        first, beyond = self._chunks(start, length)
+        first, beyond = self.chunks_of(start, length)
         offset = _chunk_offset(first)
         return offset, min(_chunk_offset(beyond), self.sealed_size) - offset
 
-    def _chunks(self, start: int, length: int) -> tuple[int, int]:
+    def chunks_of(self, start: int, length: int) -> tuple[int, int]:
         """First chunk of a plaintext range, and the one after its last."""
         if start < 0 or length < 0 or start + length > self.plain_size:
             raise InvariantViolated("the range lies outside the document")
@@ -158,10 +148,10 @@ class ChunkReader:
 
     def open_chunk(self, index: int, ciphertext: bytes) -> bytes:
         """The plaintext of the chunk with that index; ``ciphertext`` is exactly that chunk with its tag."""
-        if not 0 <= index <= self.last_index or len(ciphertext) != self._sealed_length(index):
+        if not 0 <= index <= self.last_index or len(ciphertext) != self.sealed_length(index):
             raise ObjectTampered(_DAMAGED)
         plaintext = bytearray(len(ciphertext) - TAG_SIZE)
-        self._open_into(index, memoryview(ciphertext), memoryview(plaintext))
+        self.open_into(index, memoryview(ciphertext), memoryview(plaintext))
         return bytes(plaintext)
 
     def open_last(self, ciphertext: bytes) -> bytes:
@@ -187,10 +177,11 @@ class ChunkReader:
         opener.finalize()
         return plaintext
 
-    def _sealed_length(self, index: int) -> int:
+    def sealed_length(self, index: int) -> int:
+        """The size of that chunk with its tag."""
         return SEALED_CHUNK_SIZE if index < self.last_index else self.last_span()[1]
 
-    def _open_into(self, index: int, ciphertext: memoryview, target: memoryview) -> None:
+    def open_into(self, index: int, ciphertext: memoryview, target: memoryview) -> None:
         """Open one chunk into ``target``, which is exactly as long as the plaintext."""
         if self._aead is None:
             raise InvariantViolated("the header was not read before a chunk")
@@ -212,7 +203,7 @@ class Opener:
 
     def __init__(self, reader: ChunkReader, start: int, length: int) -> None:
         self._reader = reader
-        self._index, self._beyond = reader._chunks(start, length)
+        self._index, self._beyond = reader.chunks_of(start, length)
         self._skip = start - self._index * CHUNK_SIZE
         self._left = length
         self._waiting = bytearray()
@@ -230,7 +221,7 @@ class Opener:
             chunk = self._next_chunk(source, used, size)
             used += size - len(self._waiting)
             self._waiting = bytearray()
-            self._reader._open_into(index, chunk, room[filled : filled + size - TAG_SIZE])
+            self._reader.open_into(index, chunk, room[filled : filled + size - TAG_SIZE])
             filled += size - TAG_SIZE
             index += 1
         self._waiting += source[used:]
@@ -248,7 +239,7 @@ class Opener:
         bounds: list[int] = []
         total = 0
         while (index := self._index + len(bounds)) < self._beyond:
-            length = self._reader._sealed_length(index)
+            length = self._reader.sealed_length(index)
             if total + length > available:
                 break
             bounds.append(length)

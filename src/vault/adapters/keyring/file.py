@@ -78,19 +78,28 @@ class FileKeyring:
         kid, key = self._contents.promise
         return kid, key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
-    def create(self, clearance: Clearance, kind: KeyKind, subject: str, *, parent: str | None = None,
-               beside: Sequence[WrappedKey] = ()) -> WrappedKey:
+    def create(
+        self,
+        clearance: Clearance,
+        kind: KeyKind,
+        subject: str,
+        *,
+        parent: str | None = None,
+        beside: Sequence[WrappedKey] = (),
+    ) -> WrappedKey:
         return self._wrap(clearance, secrets.token_bytes(wrapping.KEY_SIZE), kind, subject, parent, beside)
 
     def document_key(self, clearance: Clearance, document: str, *, beside: Sequence[WrappedKey] = ()) -> bytes:
         return self._open_key(clearance, f"{KeyKind.DOCUMENT}:{document}", beside)
 
-    def seal(self, clearance: Clearance, key: str, context: str, plaintext: bytes, *,
-             beside: Sequence[WrappedKey] = ()) -> bytes:
+    def seal(
+        self, clearance: Clearance, key: str, context: str, plaintext: bytes, *, beside: Sequence[WrappedKey] = ()
+    ) -> bytes:
         return wrapping.seal_field(self._open_key(clearance, key, beside), context, plaintext, nonce=_nonce())
 
-    def open(self, clearance: Clearance, key: str, context: str, sealed: bytes, *,
-             beside: Sequence[WrappedKey] = ()) -> bytes:
+    def open(
+        self, clearance: Clearance, key: str, context: str, sealed: bytes, *, beside: Sequence[WrappedKey] = ()
+    ) -> bytes:
         return wrapping.open_field(self._open_key(clearance, key, beside), context, sealed)
 
     def seal_own(self, context: str, plaintext: bytes) -> bytes:
@@ -108,8 +117,9 @@ class FileKeyring:
         mac.update(f"vault/lookup/v1|{label}|{text}".encode())
         return mac.finalize()
 
-    def rewrap(self, clearance: Clearance, key: WrappedKey, *, parent: str | None = None,
-               beside: Sequence[WrappedKey] = ()) -> WrappedKey:
+    def rewrap(
+        self, clearance: Clearance, key: WrappedKey, *, parent: str | None = None, beside: Sequence[WrappedKey] = ()
+    ) -> WrappedKey:
         opened = self._unwrap(key, self._known(clearance, beside), _MAX_CHAIN)
         return self._wrap(clearance, opened, key.kind, key.subject, parent, beside)
 
@@ -117,8 +127,15 @@ class FileKeyring:
         kid, key = self._contents.promise
         return kid, key.sign(message)
 
-    def _wrap(self, clearance: Clearance, key: bytes, kind: KeyKind, subject: str, parent: str | None,
-              beside: Sequence[WrappedKey]) -> WrappedKey:
+    def _wrap(
+        self,
+        clearance: Clearance,
+        key: bytes,
+        kind: KeyKind,
+        subject: str,
+        parent: str | None,
+        beside: Sequence[WrappedKey],
+    ) -> WrappedKey:
         under = parent or self.current_root
         parent_key = self._open_key(clearance, under, beside)
         wrapped = wrapping.wrap_key(parent_key, key, kind=kind, subject=subject, parent=under, nonce=_nonce())

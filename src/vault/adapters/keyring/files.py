@@ -48,8 +48,8 @@ class Contents(msgspec.Struct, frozen=True):
 def load(directory: Path) -> Contents:
     """Read every key. Raises: KeyringUnavailable when one is missing, malformed or open to others."""
     try:
-        _require_private(directory, os.stat(directory), "700")
-        names = sorted(os.listdir(directory))
+        _require_private(directory, directory.stat(), "700")
+        names = sorted(path.name for path in directory.iterdir())
         roots = {m[1]: _read_root(directory / m[0], m[1]) for n in names if (m := _ROOT_FILE.fullmatch(n))}
         issuers = [(m[1], _read_ed25519(directory / m[0])) for n in names if (m := _ISSUER_FILE.fullmatch(n))]
         current = _read(directory / "current").strip()
@@ -88,7 +88,7 @@ def create_directory(directory: Path) -> None:
         try:
             _fill(draft)
             # A rename replaces an empty directory and nothing else, so an existing keyring cannot be overwritten.
-            os.rename(draft, directory)
+            draft.rename(directory)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         _sync(directory.parent)
@@ -130,7 +130,7 @@ def _add_root(directory: Path) -> str:
     _write(directory / f"root-{root_id}.key", f"{_ROOT_HEADER} {root_id}\n{_b64url(key)}\n".encode())
     draft = directory / f".current-{secrets.token_hex(8)}"
     _write(draft, f"{root_id}\n".encode())
-    os.replace(draft, directory / "current")
+    draft.replace(directory / "current")
     _sync(directory)
     return root_id
 

@@ -179,7 +179,7 @@ class _Draft:
         self.write([b"check"])
         if self._fd is not None:
             os.fsync(self._fd)
-        os.listdir(self._target.parent)
+        _names_in(self._target.parent)
 
     def abandon(self) -> None:
         """Leave nothing behind, whatever was reached. Only a name that this draft itself gave is taken back."""
@@ -285,11 +285,11 @@ def _remove(path: Path) -> None:
 
 def _names_in(directory: Path) -> set[str]:
     """Names of objects and of unfinished uploads; whatever else lies there is not ours."""
-    return {name for entry in os.listdir(directory) if _NAME.fullmatch(name := entry.removeprefix("."))}
+    return {name for path in directory.iterdir() if _NAME.fullmatch(name := path.name.removeprefix("."))}
 
 
 def _supports_unnamed_files(directory: Path) -> bool:
-    if not hasattr(os, "O_TMPFILE") or not os.path.isdir("/proc/self/fd"):
+    if not hasattr(os, "O_TMPFILE") or not Path("/proc/self/fd").is_dir():
         return False
     try:
         os.close(os.open(directory, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o600))
