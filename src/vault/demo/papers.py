@@ -22,7 +22,8 @@ SCAN_SIZE = 200_000_000
 """Bytes of the large scan, unless told otherwise."""
 
 _PIECE = 1 << 18
-_MONTHS_EN = ("January February March April May June July August September October November December").split()
+_MONTHS_EN = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+              "November", "December")
 _DAY = re.compile(r"([dx])([+-]\d+)")
 
 

@@ -23,8 +23,8 @@ _GLYPHS = {
     "f": "7 8,18 6,20 4,17 3,5 2,-7/0,9 7,10",
     "g": "9 8,8 5,10 1,7 1,3 4,1 7,4 8,9/8,9 7,-5 4,-8 1,-6",
     "h": "10 2,20 1,9 1,0/1,5 4,9 7,9 8,6 8,2 10,0",
-    "i": "5 2,9 2,2 4,0/3,14 3.4,14.6",
-    "j": "5 3,9 3,-4 1,-8 -2,-6/4,14 4.4,14.6",
+    "i": "5 2,9 2,2 4,0/3,14 3.1,14.5",
+    "j": "5 3,9 3,-4 1,-8 -2,-6/4,14 4.1,14.5",
     "k": "9 2,20 1,9 1,0/8,10 2,5/3,6 6,2 9,0",
     "l": "5 3,20 2,8 2,2 5,0",
     "m": "14 1,10 1,0/1,6 4,10 6,8 6,0/6,6 9,10 11,8 11,2 13,0",
@@ -81,7 +81,8 @@ def pen_strokes(text: str, *, seed: str, size: float, slant: float = 0.12, wobbl
             continue
         width, strokes = _glyph(letter)
         for number, stroke in enumerate(strokes):
-            bent = [_bend(point, wobble * 10, f"{seed}|{index}|{number}|{at}") for at, point in enumerate(stroke)]
+            by = 0.0 if _is_dot(stroke) else wobble * 10
+            bent = [_bend(point, by, f"{seed}|{index}|{number}|{at}") for at, point in enumerate(stroke)]
             lift = 0.8 * jitter(seed, index, "lift")
             yield [((x + px + slant * py) * scale, (py + lift) * scale) for px, py in _smooth(bent)]
         x += width + _GAP + 0.7 * jitter(seed, index, "gap")
@@ -100,6 +101,10 @@ def _glyph(letter: str) -> tuple[float, list[Stroke]]:
     if shift:
         strokes += [[(shift, 13.5), (shift + 0.3, 14.3)], [(shift + 4, 13.8), (shift + 4.3, 14.6)]]
     return float(width), strokes
+
+
+def _is_dot(stroke: Stroke) -> bool:
+    return len(stroke) == 2 and abs(stroke[0][1] - stroke[1][1]) < 1
 
 
 def _point(pair: str) -> Point:

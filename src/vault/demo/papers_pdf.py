@@ -2,7 +2,8 @@
 
 A text begins with ``name: value`` lines; after an empty line come blocks, one kind per block of lines:
 ``# heading``, ``## heading``, ``label:: value``, ``- item``, ``| cell | cell`` (the first row is the heading,
-``|= 1 2`` before it gives relative widths), ``sign: place and day | name`` and plain paragraphs with ``**bold**``.
+``|= 1 2`` before it gives relative widths), ``sign: place and day | name``, ``break:`` (a new
+page) and plain paragraphs with ``**bold**``.
 The core fonts are used, so every character must be in Windows-1252. The same input gives the same bytes.
 """
 
@@ -11,14 +12,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 from fpdf import FPDF, FontFace
-from fpdf.enums import TableBordersLayout, XPos, YPos
+from fpdf.enums import MethodReturnValue, TableBordersLayout, XPos, YPos
 
 from vault.demo.papers_hand import pen_strokes
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 20.0, 18.0, 38.0, 20.0
-_LEADING = 4.9
+_LEFT, _RIGHT, _TOP, _BOTTOM = 20.0, 18.0, 35.0, 18.0
+_LEADING = 4.8
 _INK, _GREY, _RULE = (20, 20, 20), (105, 105, 105), (170, 170, 170)
 _SECRET = {"fi": "Salassa pidettävä", "sv": "Sekretessbelagd", "en": "Confidential"}
 _INVENTED = {
@@ -50,6 +52,7 @@ class _Sheet(FPDF):
         self.setting = setting
         self.core_fonts_encoding = "windows-1252"
         self.set_margins(_LEFT, _TOP, _RIGHT)
+        self.c_margin = 0
         self.set_auto_page_break(auto=True, margin=_BOTTOM)
         self.set_title(setting.title)
         self.set_author(setting.sender)
@@ -104,12 +107,13 @@ def set_pdf(setting: Setting, text: str) -> bytes:
 
 
 def _block(block: str) -> Callable[[_Sheet, list[str]], None]:
-    kinds = {"# ": _title, "##": _heading, "- ": _items, "|=": _table, "si": _signature}
     if "::" in block.splitlines()[0]:
         return _fields
-    if block.startswith("si") and not block.startswith("sign:"):
-        return _paragraph
-    return kinds.get(block[:2], _paragraph)
+    return next((draw for begin, draw in _KINDS.items() if block.startswith(begin)), _paragraph)
+
+
+def _break(sheet: _Sheet, _lines: list[str]) -> None:
+    sheet.add_page()
 
 
 def _title(sheet: _Sheet, lines: list[str]) -> None:
@@ -130,7 +134,10 @@ def _heading(sheet: _Sheet, lines: list[str]) -> None:
 
 def _paragraph(sheet: _Sheet, lines: list[str]) -> None:
     sheet.body()
-    sheet.multi_cell(0, _LEADING, " ".join(lines), align="L", markdown=True, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+    text = " ".join(lines)
+    high = sheet.multi_cell(0, _LEADING, text, align="L", markdown=True, dry_run=True, output=MethodReturnValue.HEIGHT)
+    sheet.room(cast("float", high))
+    sheet.multi_cell(0, _LEADING, text, align="L", markdown=True, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
     sheet.ln(2)
 
 
@@ -161,8 +168,8 @@ def _table(sheet: _Sheet, lines: list[str]) -> None:
     sheet.body()
     sheet.set_draw_color(*_RULE)
     with sheet.table(
-        col_widths=widths, text_align="LEFT", line_height=_LEADING, padding=(1.1, 1.5), markdown=True,
-        borders_layout=TableBordersLayout.HORIZONTAL_LINES,
+        col_widths=widths, text_align="LEFT", line_height=_LEADING, padding=(0.8, 1.5), markdown=True,
+        v_align="TOP", borders_layout=TableBordersLayout.HORIZONTAL_LINES,
         headings_style=FontFace(emphasis="BOLD", fill_color=(238, 240, 243)),
     ) as table:
         for line in lines[1:]:
@@ -174,23 +181,26 @@ def _table(sheet: _Sheet, lines: list[str]) -> None:
 
 def _signature(sheet: _Sheet, lines: list[str]) -> None:
     place, name = (part.strip() for part in lines[0].removeprefix("sign:").split("|"))
-    sheet.room(36)
-    sheet.ln(2)
+    sheet.room(27)
+    sheet.ln(1)
     sheet.body()
     sheet.cell(0, _LEADING, place, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-    base = sheet.get_y() + 15
+    base = sheet.get_y() + 11
     _sign(sheet, name.split(",")[0], _LEFT + 4, base)
     sheet.set_draw_color(*_INK)
     sheet.set_line_width(0.2)
-    sheet.line(_LEFT, base + 3.5, _LEFT + 78, base + 3.5)
+    sheet.line(_LEFT, base + 3.5, _LEFT + 82, base + 3.5)
     sheet.set_y(base + 4.5)
     sheet.body()
     sheet.cell(0, _LEADING, name, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-    sheet.ln(3)
+    sheet.ln(2)
 
 
 def _sign(sheet: _Sheet, name: str, x: float, base: float) -> None:
     sheet.set_draw_color(24, 44, 110)
     sheet.set_line_width(0.42)
-    for stroke in pen_strokes(name, seed=f"signature {name}", slant=0.28, size=4.2, wobble=0.09):
+    for stroke in pen_strokes(name, seed=f"signature {name}", slant=0.28, size=3.7, wobble=0.09):
         sheet.polyline([(x + px, base - py) for px, py in stroke])
+
+
+_KINDS = {"# ": _title, "## ": _heading, "- ": _items, "|=": _table, "sign:": _signature, "break:": _break}

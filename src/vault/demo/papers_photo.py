@@ -39,7 +39,7 @@ def _written_page(text: str) -> Image.Image:
 def _write(draw: ImageDraw.ImageDraw, line: str, row: int) -> None:
     """Write one line; the first is larger and underlined, and every line climbs a little, as a hand does."""
     size = 38.0 if row == 0 else 27.0
-    left, base = 190.0 + 8 * (len(line) - len(line.lstrip())), 190.0 + 100 * row
+    left, base = 190.0 + 8 * (len(line) - len(line.lstrip())), 165.0 + 95 * row
     last = left
     for stroke in pen_strokes(line.strip(), seed=f"note {row}", size=size):
         points = [(left + x, base - y - 0.012 * x) for x, y in stroke]
