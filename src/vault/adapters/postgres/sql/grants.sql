@@ -1,0 +1,53 @@
+-- Who may do what. The service's role holds no table at all: it calls functions. Run last, again after every change.
+
+DO $revoke$
+DECLARE
+    f record;
+BEGIN
+    EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO vault_owner, vault_service, vault_tokens, vault_worker, vault_sequencer, vault_monitor', current_database());
+    REVOKE ALL ON SCHEMA vault FROM PUBLIC;
+    FOR f IN SELECT p.oid::regprocedure AS name, p.prosecdef, p.prokind FROM pg_proc p WHERE p.pronamespace = 'vault'::regnamespace LOOP
+        EXECUTE format('REVOKE ALL ON %s %s FROM PUBLIC, vault_service, vault_tokens, vault_worker, vault_sequencer, vault_monitor',
+            CASE f.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, f.name);
+        EXECUTE format('GRANT EXECUTE ON %s %s TO vault_door', CASE f.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, f.name);
+    END LOOP;
+END
+$revoke$;
+
+GRANT USAGE ON SCHEMA vault TO vault_door, vault_service, vault_tokens, vault_worker, vault_sequencer, vault_monitor;
+
+-- The door's role reads facts and adds to them; it can change only versions, clearances and wrapped keys, and no entry, ever.
+GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA vault TO vault_door;
+REVOKE INSERT ON vault.migration, vault.catalogue_type, vault.entry_position FROM vault_door;
+GRANT UPDATE ON vault.fact_version, vault.clearance TO vault_door;
+GRANT UPDATE (parent, wrapped) ON vault.wrapped_key TO vault_door;
+GRANT DELETE ON vault.clearance, vault.wrapped_key, vault.burnt, vault.token, vault.token_end TO vault_door;
+-- Row locks need UPDATE on some column; none of these is ever updated.
+GRANT UPDATE (object) ON vault.attempt TO vault_door;
+
+GRANT EXECUTE ON FUNCTION
+    vault.ask, vault.take, vault.end_release, vault.case_open, vault.case_refer, vault.member_add, vault.member_end, vault.document_add,
+    vault.document_filed, vault.attempt_give_up, vault.document_mark, vault.consent_record, vault.consent_withdraw, vault.prohibition_record,
+    vault.prohibition_end, vault.consent_confirm, vault.client_died, vault.explain, vault.notice_acknowledge TO vault_service;
+GRANT EXECUTE ON PROCEDURE vault.door TO vault_service, vault_worker;
+GRANT EXECUTE ON FUNCTION vault.ask, vault.take TO vault_worker;
+GRANT EXECUTE ON FUNCTION vault.forget_expired TO vault_worker;
+GRANT EXECUTE ON FUNCTION vault.application_record, vault.token_record, vault.token_revoke, vault.burn TO vault_tokens;
+
+GRANT SELECT ON vault.entry, vault.entry_pending, vault.entry_position, vault.consent, vault.provision, vault.withdrawal TO vault_monitor;
+GRANT SELECT ON vault.entry_position TO vault_sequencer;
+
+-- SECURITY DEFINER functions run as the role that cannot log in.
+GRANT CREATE ON SCHEMA vault TO vault_door;
+DO $own$
+DECLARE
+    f record;
+BEGIN
+    FOR f IN SELECT p.oid::regprocedure AS name FROM pg_proc p
+             WHERE p.pronamespace = 'vault'::regnamespace AND p.prosecdef AND p.proowner <> 'vault_door'::regrole LOOP
+        EXECUTE format('ALTER FUNCTION %s OWNER TO vault_door', f.name);
+    END LOOP;
+END
+$own$;
+REVOKE CREATE ON SCHEMA vault FROM vault_door;

@@ -1,0 +1,184 @@
+-- Lists are reads (design.md §3.3): they are asked at the door, logged, and show only what the rules of release permit.
+-- facts.keys names the keys that the titles and names need; facts.logged is what the entry says of the list.
+
+CREATE OR REPLACE FUNCTION vault.case_status(a_case uuid, as_of timestamptz) RETURNS text
+LANGUAGE sql STABLE
+RETURN coalesce(vault.recorded_state(a_case, as_of),
+    CASE WHEN vault.in_force(a_case, 'handle', NULL, NULL, NULL, as_of) THEN 'open' ELSE 'awaiting-consent' END);
+
+CREATE OR REPLACE FUNCTION vault.b64(bytes bytea) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN translate(encode(bytes, 'base64'), E'\n', '');
+
+CREATE OR REPLACE FUNCTION vault.case_json(c vault.client_case, t vault.token, as_of timestamptz) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN jsonb_build_object('id', c.id, 'process', c.process, 'controller', c.controller, 'state', vault.case_status(c.id, as_of),
+    'client', c.client, 'language', c.language, 'interpreter', c.interpreter, 'opened_at', vault.rfc3339(c.recorded_at),
+    -- The client's name goes to the coordinator, and to members while the case may be handled.
+    'about', CASE WHEN vault.is_coordinator(t, c.id, as_of)
+        OR (t.actor = 'professional' AND vault.in_force(c.id, 'handle', t.agency, '*', t.role, as_of)) THEN vault.b64(c.sealed_about) END,
+    'reference', (SELECT vault.b64(r.sealed) FROM vault.case_reference r WHERE r.case_id = c.id AND r.agency = t.agency ORDER BY r.n DESC LIMIT 1));
+
+CREATE OR REPLACE FUNCTION vault.document_json(d vault.document, with_digest boolean) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN jsonb_build_object('id', d.id, 'case', d.case_id, 'client', (SELECT c.client FROM vault.client_case c WHERE c.id = d.case_id),
+    'type', d.type, 'filed_by', d.agency, 'filed_by_unit', d.unit, 'source', coalesce(d.source_unit, d.source), 'attachment_of', d.attachment_of,
+    'replaces', d.replaces, 'series', d.series, 'dated', d.dated, 'valid_until', d.valid_until, 'language', d.language,
+    'protected_classes', d.protected_classes, 'third_persons', d.third_persons, 'check_before_client', d.check_before_client,
+    'original', d.original, 'media_type', d.media_type, 'key_parent', d.key_parent, 'about', vault.b64(d.sealed_about),
+    'registered_at', vault.rfc3339(d.recorded_at),
+    'state', coalesce(
+        (SELECT k.mark FROM vault.document_mark k WHERE k.document = d.id AND k.mark IN ('misfiled', 'retracted') ORDER BY k.mark LIMIT 1),
+        (SELECT 'filed' FROM vault.filing f WHERE f.document = d.id), 'awaiting-content'),
+    'size', (SELECT f.size_bytes FROM vault.filing f WHERE f.document = d.id),
+    'filed_at', (SELECT vault.rfc3339(f.recorded_at) FROM vault.filing f WHERE f.document = d.id),
+    'digest', CASE WHEN with_digest THEN (SELECT vault.b64(f.sealed_digest) FROM vault.filing f WHERE f.document = d.id) END);
+
+CREATE OR REPLACE FUNCTION vault.provision_json(p vault.provision) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN jsonb_build_object('number', p.number, 'effect', p.effect, 'recipients', p.recipients, 'sources', p.sources, 'documents', p.documents,
+    'actions', p.actions, 'purposes', p.purposes, 'dated', CASE WHEN p.dated_from IS NOT NULL OR p.dated_until IS NOT NULL
+        THEN jsonb_strip_nulls(jsonb_build_object('from', p.dated_from, 'until', p.dated_until)) END,
+    'protected_classes', p.protected_classes, 'future_documents', p.future_documents,
+    'withdrawn_at', (SELECT vault.rfc3339(min(w.recorded_at)) FROM vault.withdrawal w
+        WHERE w.consent = p.consent AND (w.provisions IS NULL OR p.number = ANY (w.provisions))));
+
+CREATE OR REPLACE FUNCTION vault.consent_json(c vault.consent, t vault.token, all_clauses boolean, as_of timestamptz) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN jsonb_build_object('id', c.id, 'case', c.case_id, 'form', c.form, 'signed_on', c.signed_on, 'language', c.language,
+    'capacity', c.capacity, 'verified_how', c.verified_how, 'valid_from', c.valid_from, 'valid_until', c.valid_until, 'replaces', c.replaces,
+    'recorded_at', vault.rfc3339(c.recorded_at), 'about', CASE WHEN all_clauses THEN vault.b64(c.sealed_about) END,
+    'faults', (SELECT to_jsonb(x.faults) FROM vault.provisions_at(c.case_id, as_of) x WHERE x.consent = c.id ORDER BY cardinality(x.faults) LIMIT 1),
+    -- An agency sees only the clauses that name it.
+    'provisions', (SELECT coalesce(jsonb_agg(vault.provision_json(p) ORDER BY p.number), '[]') FROM vault.provision p
+        WHERE p.consent = c.id AND (all_clauses OR p.recipients IS NULL
+            OR vault.names_recipient(p.recipients, t.agency, '*', t.role, vault.subject_of(t),
+                (SELECT a.recorded_at FROM vault.agency a WHERE a.id = t.agency), c.recorded_at))));
+
+CREATE OR REPLACE FUNCTION vault.page(items jsonb, page_size integer) RETURNS jsonb
+LANGUAGE sql IMMUTABLE
+RETURN jsonb_build_object(
+    'items', (SELECT coalesce(jsonb_agg(i.item ORDER BY i.place), '[]')
+              FROM jsonb_array_elements(coalesce(items, '[]')) WITH ORDINALITY AS i (item, place) WHERE i.place <= page_size),
+    'more', coalesce(jsonb_array_length(items), 0) > page_size);
+
+CREATE OR REPLACE FUNCTION vault.entry_json(e vault.entry) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN jsonb_strip_nulls(jsonb_build_object('entry', e.id, 'at', vault.rfc3339(e.at), 'act', e.act, 'actor', e.actor, 'agency', e.agency, 'unit', e.unit,
+    'reader', e.professional, 'role', e.role, 'purpose', e.purpose, 'document', e.document, 'document_type', e.document_type, 'action', e.action,
+    'decision', e.decision, 'basis', e.basis, 'consent', e.consent, 'provision', e.provision, 'reasons', e.reasons,
+    'confirmation', e.confirmation, 'outcome', e.outcome, 'bytes', e.bytes, 'range', e.byte_range, 'of', e.of_entry, 'facts', e.facts));
+
+-- The acts list and find. about: {"target", "after", "limit", …}; the target is one of those below.
+CREATE OR REPLACE FUNCTION vault.listing(t vault.token, act text, a_case uuid, a_document uuid, about jsonb, as_of timestamptz) RETURNS vault.answer
+LANGUAGE plpgsql STABLE
+AS $listing$
+DECLARE
+    target text := about ->> 'target';
+    page_size integer := least(coalesce((about ->> 'limit')::integer, 50), 200);
+    after uuid := coalesce((about ->> 'after')::uuid, '00000000-0000-0000-0000-000000000000');
+    a vault.answer;
+    cc vault.client_case;
+    d vault.document;
+    items jsonb;
+    keys text[];
+    member boolean := t.actor IN ('professional', 'system')
+        AND vault.is_member(a_case, t.agency, CASE WHEN t.actor = 'professional' THEN t.role END, as_of);
+    coordinator boolean := vault.is_coordinator(t, a_case, as_of);
+    verdict vault.decision;
+BEGIN
+    a.status := 'hidden'; a.reasons := '{not-a-member}';
+    SELECT * INTO cc FROM vault.client_case c WHERE c.id = a_case;
+    IF act = 'find' THEN
+        -- The lookup key, to find a client by code, and this month's epoch key, under which a new case's key is wrapped.
+        IF t.actor = 'professional' THEN
+            a.status := 'permit';
+            a.facts := jsonb_build_object('epoch', to_char(as_of AT TIME ZONE 'UTC', 'YYYY-MM'),
+                'keys', jsonb_build_array('lookup:lookup', 'epoch:' || to_char(as_of AT TIME ZONE 'UTC', 'YYYY-MM')), 'logged', 'client');
+        ELSE
+            a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
+        END IF;
+    ELSIF act <> 'list' THEN
+        -- export, package, verify, repair, rewrap, destroy: no rule permits them to anybody yet.
+        a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
+    ELSIF target = 'cases' THEN
+        SELECT jsonb_agg(x.j ORDER BY x.id) INTO items FROM (
+            SELECT c.id, vault.case_json(c, t, as_of) AS j FROM vault.client_case c
+            WHERE c.id > after AND t.actor IN ('professional', 'system')
+              AND c.id IN (SELECT m.case_id FROM vault.member m WHERE m.agency = t.agency)
+              AND vault.is_member(c.id, t.agency, CASE WHEN t.actor = 'professional' THEN t.role END, as_of)
+              AND (about ->> 'code_mac' IS NULL
+                   OR c.client = (SELECT k.client FROM vault.client_code k WHERE k.code_mac = decode(about ->> 'code_mac', 'hex')))
+            ORDER BY c.id LIMIT page_size + 1) x;
+        a.status := 'permit';
+        keys := ARRAY(SELECT 'case:' || (i ->> 'id') FROM jsonb_array_elements(coalesce(items, '[]')) i);
+    ELSIF target = 'inbox' THEN
+        SELECT jsonb_agg(x.j ORDER BY x.id) INTO items FROM (
+            SELECT n.id, jsonb_build_object('id', n.id, 'kind', n.kind, 'case', n.case_id, 'consent', n.consent, 'document', n.document,
+                'recorded_at', vault.rfc3339(n.recorded_at)) AS j
+            FROM vault.notice n WHERE n.agency = t.agency AND n.id > after
+              AND (about ->> 'notice' IS NULL OR n.id = (about ->> 'notice')::uuid)
+              AND NOT EXISTS (SELECT FROM vault.notice_ack k WHERE k.notice = n.id)
+            ORDER BY n.id LIMIT page_size + 1) x;
+        a.status := 'permit';
+    ELSIF target = 'document' THEN
+        SELECT * INTO d FROM vault.document x WHERE x.id = a_document;
+        verdict := vault.may_read(t, a_document, as_of);
+        a.basis := verdict.basis; a.consent := verdict.consent; a.provision := verdict.provision; a.reasons := verdict.reasons;
+        IF verdict.decision = 'permit' AND (d.agency = t.agency OR EXISTS (SELECT FROM vault.filing f WHERE f.document = d.id)) THEN
+            a.status := 'permit';
+        ELSIF d.agency = t.agency AND vault.is_member(d.case_id, t.agency, NULL, as_of) THEN
+            a.status := 'permit'; a.basis := 'own-document'; a.reasons := '{own-document}';
+        ELSIF d.agency = t.agency OR EXISTS (SELECT FROM vault.known k WHERE k.document = a_document AND k.agency = t.agency) THEN
+            a.status := 'forbidden';
+        END IF;
+        items := jsonb_build_array(vault.document_json(d, true));
+        keys := ARRAY[d.key_parent || ':' || CASE d.key_parent WHEN 'case' THEN d.case_id ELSE cc.client END];
+    ELSIF NOT member OR cc.id IS NULL THEN
+        NULL;  -- not a member, or no such case: both answer the same
+    ELSIF target = 'case' THEN
+        items := jsonb_build_array(vault.case_json(cc, t, as_of) || jsonb_build_object('members', (
+            SELECT coalesce(jsonb_agg(jsonb_build_object('id', m.id, 'agency', m.agency, 'role', m.role, 'from', m.from_day, 'until', m.until_day,
+                'ended_at', (SELECT vault.rfc3339(e.recorded_at) FROM vault.member_end e WHERE e.member = m.id)) ORDER BY m.id), '[]')
+            FROM vault.member m WHERE m.case_id = cc.id)));
+        a.status := 'permit'; keys := ARRAY['case:' || cc.id];
+    ELSIF target = 'documents' THEN
+        SELECT jsonb_agg(x.j ORDER BY x.id) INTO items FROM (
+            SELECT doc.id, vault.document_json(doc, false) AS j FROM vault.document doc CROSS JOIN LATERAL vault.may_read(t, doc.id, as_of) v
+            WHERE doc.case_id = cc.id AND doc.id > after AND (about ->> 'type' IS NULL OR doc.type = about ->> 'type')
+              AND ((v.decision = 'permit' AND (doc.agency = t.agency OR EXISTS (SELECT FROM vault.filing f WHERE f.document = doc.id)))
+                   OR (t.actor = 'system' AND doc.agency = t.agency))
+            ORDER BY doc.id LIMIT page_size + 1) x;
+        a.status := 'permit'; keys := ARRAY['case:' || cc.id, CASE WHEN items @> '[{"key_parent": "register"}]' THEN 'register:' || cc.client END];
+    ELSIF target = 'consents' THEN
+        SELECT jsonb_agg(x.j ORDER BY x.id) INTO items FROM (
+            SELECT c.id, vault.consent_json(c, t, coordinator, as_of) AS j FROM vault.consent c
+            WHERE c.case_id = cc.id AND c.id > after ORDER BY c.id LIMIT page_size + 1) x
+        WHERE coordinator OR jsonb_array_length(x.j -> 'provisions') > 0;
+        a.status := 'permit'; keys := ARRAY['register:' || cc.client];
+    ELSIF NOT coordinator THEN
+        a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
+    ELSIF target = 'register' THEN
+        -- What recording a consent needs: the register key, and the form that was filed.
+        SELECT jsonb_agg(vault.document_json(doc, true)) INTO items FROM vault.document doc WHERE doc.id = a_document AND doc.case_id = cc.id;
+        a.status := 'permit'; keys := ARRAY['register:' || cc.client];
+    ELSIF target = 'log' THEN
+        -- The client's own reads are never shown to agencies or coordinators.
+        SELECT jsonb_agg(x.j ORDER BY x.id) INTO items FROM (
+            SELECT e.id, vault.entry_json(e) || jsonb_strip_nulls(jsonb_build_object('outcome', o.outcome, 'bytes', o.bytes)) AS j
+            FROM vault.entry e LEFT JOIN vault.entry o ON o.case_id = e.case_id AND o.act = 'outcome' AND o.of_entry = e.id AND o.id > e.id
+            WHERE e.case_id = cc.id AND e.id > after AND e.act <> 'outcome' AND e.actor NOT IN ('client', 'representative')
+            ORDER BY e.id LIMIT page_size + 1) x;
+        a.status := 'permit';
+    END IF;
+    IF a.status = 'permit' AND act = 'list' THEN
+        a.reasons := coalesce(CASE WHEN a.basis IS NOT NULL THEN ARRAY[a.basis] END, '{}');
+        a.facts := vault.page(items, page_size) || jsonb_build_object('keys', to_jsonb(array_remove(coalesce(keys, '{}'), NULL)), 'logged', target);
+    ELSIF a.status = 'permit' THEN
+        a.reasons := '{}';
+    ELSE
+        a.facts := jsonb_build_object('logged', coalesce(target, act));
+    END IF;
+    RETURN a;
+END
+$listing$;
