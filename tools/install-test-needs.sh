@@ -6,6 +6,7 @@ set -euo pipefail
 needs=(
     "/usr/lib/postgresql/15/bin/postgres postgresql-15"
     "/usr/bin/setpriv util-linux"
+    "/usr/bin/unshare util-linux"
 )
 
 missing=()

@@ -1,0 +1,27 @@
+"""What all tests share: the database servers.
+
+A test that must hold on both versions says `@pytest.mark.parametrize("postgres", ["18", "15"], indirect=True)`; any
+other that asks for `postgres` gets version 18.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.postgres import Servers
+from vault.adapters.embedded import EmbeddedPostgres
+
+
+@pytest.fixture(scope="session")
+def postgres_servers() -> Iterator[Servers]:
+    servers = Servers()
+    yield servers
+    servers.stop()
+
+
+@pytest.fixture
+def postgres(request: pytest.FixtureRequest, postgres_servers: Servers) -> EmbeddedPostgres:
+    """A running server; its roles and databases are shared by the session, so a test makes its own."""
+    return postgres_servers.server(getattr(request, "param", "18"))
