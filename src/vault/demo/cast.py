@@ -113,10 +113,22 @@ PIRHA = Agency(
     Names("Pirkanmaan hyvinvointialue", "Birkalands välfärdsområde", "The wellbeing services county of Pirkanmaa"),
     "coordinator",
     (
-        Unit("pirha/tyokyky", Names("Työ- ja toimintakyvyn yksikkö", "Enheten för arbets- och funktionsförmåga",
-                                    "Work Ability and Functioning Unit")),
-        Unit("pirha/miepa", Names("Mielenterveys- ja päihdepalvelut", "Mentalvårds- och missbrukartjänster",
-                                  "Mental Health and Substance Use Services")),
+        Unit(
+            "pirha/tyokyky",
+            Names(
+                "Työ- ja toimintakyvyn yksikkö",
+                "Enheten för arbets- och funktionsförmåga",
+                "Work Ability and Functioning Unit",
+            ),
+        ),
+        Unit(
+            "pirha/miepa",
+            Names(
+                "Mielenterveys- ja päihdepalvelut",
+                "Mentalvårds- och missbrukartjänster",
+                "Mental Health and Substance Use Services",
+            ),
+        ),
     ),
     (
         Professional("pirha-1001", "Aino Saarivuo", "coordinator"),
@@ -129,7 +141,10 @@ PIRHA = Agency(
     ),
 )
 KELA = Agency(
-    "kela", Names("Kela", "FPA", "Kela, the Social Insurance Institution"), "insurance-secretary", (),
+    "kela",
+    Names("Kela", "FPA", "Kela, the Social Insurance Institution"),
+    "insurance-secretary",
+    (),
     (
         Professional("kela-2001", "Kaisa Etulahti", "insurance-secretary"),
         Professional("kela-2002", "Mikael Förmånsvik", "insurance-secretary"),
@@ -137,9 +152,13 @@ KELA = Agency(
 )
 EMPLOYMENT = Agency(
     "te-palvelut",
-    Names("Tampereen seudun työllisyyspalvelut", "Sysselsättningstjänsterna i Tammerforsregionen",
-          "Tampere Region Employment Services"),
-    "employment-officer", (),
+    Names(
+        "Tampereen seudun työllisyyspalvelut",
+        "Sysselsättningstjänsterna i Tammerforsregionen",
+        "Tampere Region Employment Services",
+    ),
+    "employment-officer",
+    (),
     (
         Professional("te-palvelut-3001", "Jukka Työlahti", "employment-officer"),
         Professional("te-palvelut-3002", "Nea Uravuori", "coach"),
@@ -148,11 +167,15 @@ EMPLOYMENT = Agency(
 EDUCATION = Agency(
     "tampere-koulutus",
     Names("Tampereen Esimerkkiopisto", "Exempelinstitutet i Tammerfors", "Tampere Example College"),
-    "education-officer", (), (Professional("tampere-koulutus-4001", "Camilla Lärdomsby", "education-officer"),),
+    "education-officer",
+    (),
+    (Professional("tampere-koulutus-4001", "Camilla Lärdomsby", "education-officer"),),
 )
 PROVIDER = Agency(
-    "kuntoutus-oy", Names("Esimerkki-Kuntoutus Oy", "Esimerkki-Kuntoutus Oy", "Esimerkki-Kuntoutus Oy"),
-    "service-provider", (),
+    "kuntoutus-oy",
+    Names("Esimerkki-Kuntoutus Oy", "Esimerkki-Kuntoutus Oy", "Esimerkki-Kuntoutus Oy"),
+    "service-provider",
+    (),
     (
         Professional("kuntoutus-oy-5001", "Petra Valmenniemi", "service-provider"),
         Professional("kuntoutus-oy-5002", "Samuli Ohjasto", "coach"),

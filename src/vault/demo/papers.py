@@ -22,8 +22,20 @@ SCAN_SIZE = 200_000_000
 """Bytes of the large scan, unless told otherwise."""
 
 _PIECE = 1 << 18
-_MONTHS_EN = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-              "November", "December")
+_MONTHS_EN = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 _DAY = re.compile(r"([dx])([+-]\d+)")
 
 
@@ -63,8 +75,16 @@ def papers(signed_on: dt.date, *, scan_size: int = SCAN_SIZE) -> tuple[Paper, ..
     Raises: ValueError when ``scan_size`` is too small for a scan.
     """
     return (
-        consent_form(signed_on), statement(signed_on), decision(signed_on), report(signed_on), plan(signed_on),
-        memo(signed_on), own_goals(signed_on), scan(signed_on, scan_size), empty(signed_on), odd_name(signed_on),
+        consent_form(signed_on),
+        statement(signed_on),
+        decision(signed_on),
+        report(signed_on),
+        plan(signed_on),
+        memo(signed_on),
+        own_goals(signed_on),
+        scan(signed_on, scan_size),
+        empty(signed_on),
+        odd_name(signed_on),
     )
 
 
@@ -101,15 +121,36 @@ def memo(signed_on: dt.date) -> Paper:
 def own_goals(signed_on: dt.date) -> Paper:
     """The client's own goals: a handwritten page, photographed. It speaks of her sister."""
     content = _photograph(_read("omat-tavoitteeni.txt"))
-    return Paper("goals", "omat-tavoitteeni", "Omat tavoitteeni", "fi", _weekday(signed_on, -21), "IMG_2041.jpg",
-                 "image/jpeg", content, len(content), cast.PROVIDER.id, third_persons=True)
+    return Paper(
+        "goals",
+        "omat-tavoitteeni",
+        "Omat tavoitteeni",
+        "fi",
+        _weekday(signed_on, -21),
+        "IMG_2041.jpg",
+        "image/jpeg",
+        content,
+        len(content),
+        cast.PROVIDER.id,
+        third_persons=True,
+    )
 
 
 def scan(signed_on: dt.date, size: int = SCAN_SIZE) -> Paper:
     """A bundle of certificates as one large scan of ``size`` bytes. Raises: ValueError for an impossible size."""
     scan_chunks(size)
-    return Paper("scan", "todistus", "Työ- ja koulutodistukset, skannattu nippu", "fi", _weekday(signed_on, -200),
-                 "todistukset-skannaus.tif", "image/tiff", lambda: scan_chunks(size), size, cast.PIRHA.id)
+    return Paper(
+        "scan",
+        "todistus",
+        "Työ- ja koulutodistukset, skannattu nippu",
+        "fi",
+        _weekday(signed_on, -200),
+        "todistukset-skannaus.tif",
+        "image/tiff",
+        lambda: scan_chunks(size),
+        size,
+        cast.PIRHA.id,
+    )
 
 
 def empty(signed_on: dt.date) -> Paper:
@@ -120,20 +161,56 @@ def empty(signed_on: dt.date) -> Paper:
 def odd_name(signed_on: dt.date) -> Paper:
     """A small text whose file name climbs out of its folder and is not ASCII."""
     content = _read("liite.txt").encode()
-    return Paper("odd-name", "muu", "Liite: työkokeilun kulut", "fi", _weekday(signed_on, -7), "../../liite ä€.txt",
-                 "text/plain; charset=utf-8", content, len(content), cast.EMPLOYMENT.id)
+    return Paper(
+        "odd-name",
+        "muu",
+        "Liite: työkokeilun kulut",
+        "fi",
+        _weekday(signed_on, -7),
+        "../../liite ä€.txt",
+        "text/plain; charset=utf-8",
+        content,
+        len(content),
+        cast.EMPLOYMENT.id,
+    )
 
 
-def _pdf(key: str, kind: str, name: str, signed_on: dt.date, *, protected_classes: tuple[str, ...] = (),
-         attachment_of: str | None = None) -> Paper:
+def _pdf(
+    key: str,
+    kind: str,
+    name: str,
+    signed_on: dt.date,
+    *,
+    protected_classes: tuple[str, ...] = (),
+    attachment_of: str | None = None,
+) -> Paper:
     head, text = _head(_read(f"{name}.txt"))
     language, agency = head["language"], cast.agency(head["agency"])
     dated = _day(head["dated"], signed_on)
-    setting = Setting(agency.name.in_language(language), head["unit"], head["kind"], head["title"], language,
-                      _written(dated, language), dated)
+    setting = Setting(
+        agency.name.in_language(language),
+        head["unit"],
+        head["kind"],
+        head["title"],
+        language,
+        _written(dated, language),
+        dated,
+    )
     content = set_pdf(setting, _filled(text, language, signed_on, dated))
-    return Paper(key, kind, head["title"], language, dated, f"{name}.pdf", "application/pdf", content, len(content),
-                 agency.id, protected_classes=protected_classes, attachment_of=attachment_of)
+    return Paper(
+        key,
+        kind,
+        head["title"],
+        language,
+        dated,
+        f"{name}.pdf",
+        "application/pdf",
+        content,
+        len(content),
+        agency.id,
+        protected_classes=protected_classes,
+        attachment_of=attachment_of,
+    )
 
 
 @functools.cache
@@ -152,6 +229,7 @@ def _head(source: str) -> tuple[dict[str, str], str]:
 
 def _filled(text: str, language: str, signed_on: dt.date, dated: dt.date) -> str:
     """Fill in ``{client}``, ``{code}``, ``{age}``, a day (``{d-14}``), ``{agency:id}`` or a professional's id."""
+
     def value(match: re.Match[str]) -> str:
         name, _, asked = match[0][1:-1].partition("/")
         return _value(name, asked or language, signed_on, dated)

@@ -168,8 +168,15 @@ def _table(sheet: _Sheet, lines: list[str]) -> None:
     sheet.body()
     sheet.set_draw_color(*_RULE)
     with sheet.table(
-        col_widths=widths, text_align="LEFT", line_height=_LEADING, padding=(0.8, 1.5), markdown=True,
-        v_align="TOP", borders_layout=TableBordersLayout.HORIZONTAL_LINES,
+        width=sheet.epw,
+        align="LEFT",
+        col_widths=widths,
+        text_align="LEFT",
+        line_height=_LEADING,
+        padding=(0.8, 1.5),
+        markdown=True,
+        v_align="TOP",
+        borders_layout=TableBordersLayout.HORIZONTAL_LINES,
         headings_style=FontFace(emphasis="BOLD", fill_color=(238, 240, 243)),
     ) as table:
         for line in lines[1:]:

@@ -66,5 +66,8 @@ def _directory(page: int, pages: int, rows: int, offset: int, following: int) ->
         (296, _SHORT, 1, 2),  # inches
         (297, _SHORT, 2, page | pages << 16),
     ]
-    return struct.pack("<H", _TAGS) + b"".join(struct.pack("<HHLL", *entry) for entry in entries) + struct.pack(
-        "<L", following)
+    return (
+        struct.pack("<H", _TAGS)
+        + b"".join(struct.pack("<HHLL", *entry) for entry in entries)
+        + struct.pack("<L", following)
+    )

@@ -10,9 +10,21 @@ from stdnum.fi import hetu
 from vault.demo import cast
 
 BEHIND_THE_DESK = {"coordinator", "archivist", "records-officer", "security-officer"}
-ROLES = {"coordinator", "physician", "nurse", "social-worker", "insurance-secretary", "employment-officer",
-         "education-officer", "service-provider", "coach", "expert", "records-officer", "archivist",
-         "security-officer"}
+ROLES = {
+    "coordinator",
+    "physician",
+    "nurse",
+    "social-worker",
+    "insurance-secretary",
+    "employment-officer",
+    "education-officer",
+    "service-provider",
+    "coach",
+    "expert",
+    "records-officer",
+    "archivist",
+    "security-officer",
+}
 
 
 def test_the_client_has_a_temporary_code_of_the_right_birth_day() -> None:
@@ -22,8 +34,9 @@ def test_the_client_has_a_temporary_code_of_the_right_birth_day() -> None:
     assert code.startswith(f"{cast.CLIENT.born:%d%m%y}-9")
 
 
-@pytest.mark.parametrize(("born", "serial"), [(dt.date(1999, 1, 1), 899), (dt.date(1999, 1, 1), 1000),
-                                              (dt.date(1899, 1, 1), 900)])
+@pytest.mark.parametrize(
+    ("born", "serial"), [(dt.date(1999, 1, 1), 899), (dt.date(1999, 1, 1), 1000), (dt.date(1899, 1, 1), 900)]
+)
 def test_a_code_that_could_be_somebodys_is_refused(born: dt.date, serial: int) -> None:
     with pytest.raises(ValueError, match=r"serial|in use"):
         cast.personal_identity_code(born, serial)

@@ -8,6 +8,7 @@ import re
 import zlib
 from itertools import pairwise
 
+import msgspec
 import pytest
 from PIL import Image
 
@@ -16,6 +17,7 @@ from vault.demo.papers import SCAN_SIZE, Paper, papers, scan
 from vault.demo.papers_consent import provisions
 from vault.demo.papers_hand import jitter, pen_strokes
 from vault.demo.papers_scan import HEIGHT, SMALLEST, WIDTH, scan_chunks
+from vault.rules.consent import Provision, check_provisions
 
 DAY = dt.date(2026, 3, 2)
 SMALL_SCAN = 2_000_000
@@ -75,12 +77,14 @@ def test_a_pdf_names_the_client_and_leaves_no_placeholder(filed: dict[str, Paper
 def test_the_form_has_the_clauses_that_are_recorded(filed: dict[str, Paper]) -> None:
     drawn = streams(whole(filed["consent"]))
     assert re.findall(r"\((Sallin|Kiellän)\)", drawn) == [
-        {"permit": "Sallin", "deny": "Kiellän"}[clause["effect"]] for clause in provisions()]
+        {"permit": "Sallin", "deny": "Kiellän"}[clause["effect"]] for clause in provisions()
+    ]
     assert "2.3.2026 \N{EN DASH} 1.3.2027" in drawn
     assert "Oikeus peruuttaa" in drawn
 
 
-def test_the_provisions_are_complete_enough_to_be_accepted() -> None:
+def test_the_provisions_are_accepted_as_they_stand() -> None:
+    assert len(check_provisions(msgspec.convert(provisions(), list[Provision]))) == 6
     for clause in provisions():
         needed = {"recipients", "documents"}
         if clause["effect"] == "permit":
@@ -89,7 +93,8 @@ def test_the_provisions_are_complete_enough_to_be_accepted() -> None:
         for recipient in clause["recipients"]:
             assert cast.agency(recipient["agency"])
     assert [clause["protected_classes"] for clause in provisions() if clause.get("protected_classes")] == [
-        ["mental-health"]]
+        ["mental-health"]
+    ]
 
 
 def test_only_the_statement_is_protected_and_the_plan_is_the_reports_attachment(filed: dict[str, Paper]) -> None:
