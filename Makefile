@@ -58,7 +58,7 @@ format: $(VENV)/.dev ## let ruff format and mend what it can
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.dev ## the measurements that docs and limits rest on
-	for bench in benchmarks/bench_*.py; do $(BIN)/python "$$bench" $(ARGS); done
+	set -e; for bench in benchmarks/bench_*.py; do $(BIN)/python "$$bench" $(ARGS); done
 
 lock: $(VENV)/.dev ## make both requirements files anew from pyproject.toml
 	$(LOCK) --upgrade --extra=build --extra=demo --extra=dev --output-file=requirements-dev.txt pyproject.toml
