@@ -102,4 +102,4 @@ def verify_promise(header: str, public_key: bytes) -> None:
 def _time(at: dt.datetime) -> str:
     if at.tzinfo is None:
         raise InvariantViolated("a time has a zone")
-    return at.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(dt.UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,364 @@
+"""The keyring of files: chains of keys, fields, rotation, and a directory that others could read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import stat
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from vault.adapters.keyring.file import FileKeyring, open_keyring
+from vault.errors import InvariantViolated, KeyringUnavailable, KeyUnopenable
+from vault.model import Act, Clearance, EntryId, KeyKind, WrappedKey
+from vault.ports import Keyring
+
+CASE, CLIENT, DOCUMENT = (f"0195f3a0-0000-7000-8000-00000000000{n}" for n in (1, 2, 3))
+CONTEXT = f"document.about|{DOCUMENT}"
+
+
+def clearance(*keys: WrappedKey) -> Clearance:
+    return Clearance(
+        entry=EntryId(uuid.UUID(int=1)),
+        at=dt.datetime(2026, 3, 2, tzinfo=dt.UTC),
+        leaf=bytes(32),
+        act=Act.OPEN,
+        basis="consent",
+        consent=None,
+        provision=None,
+        facts={},
+        keys=keys,
+    )
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> FileKeyring:
+    return FileKeyring.create_new(tmp_path / "keyring")
+
+
+def chain(ring: Keyring) -> tuple[WrappedKey, WrappedKey, WrappedKey]:
+    """A new epoch, case and document key, as a first filing makes them."""
+    empty = clearance()
+    epoch = ring.create(empty, KeyKind.EPOCH, "2026-03")
+    case = ring.create(empty, KeyKind.CASE, CASE, parent=epoch.name, beside=[epoch])
+    document = ring.create(empty, KeyKind.DOCUMENT, DOCUMENT, parent=case.name, beside=[epoch, case])
+    return epoch, case, document
+
+
+# ------------------------------------------------------------------------------------------------ chains
+
+
+def test_a_document_key_opens_through_its_chain(ring: FileKeyring) -> None:
+    epoch, case, document = chain(ring)
+    assert epoch.parent == ring.current_root
+    assert (case.parent, document.parent) == ("epoch:2026-03", f"case:{CASE}")
+    key = ring.document_key(clearance(), DOCUMENT, beside=[epoch, case, document])
+    assert len(key) == 32
+    assert ring.document_key(clearance(document, epoch, case), DOCUMENT) == key
+    assert ring.document_key(clearance(epoch, document), DOCUMENT, beside=[case]) == key
+
+
+def test_every_key_is_new(ring: FileKeyring) -> None:
+    first, second = chain(ring), chain(ring)
+    assert ring.document_key(clearance(*first), DOCUMENT) != ring.document_key(clearance(*second), DOCUMENT)
+    assert all(a.wrapped != b.wrapped for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("missing", [0, 1, 2])
+def test_a_chain_with_a_gap_does_not_open(ring: FileKeyring, missing: int) -> None:
+    keys = list(chain(ring))
+    del keys[missing]
+    with pytest.raises(KeyUnopenable):
+        ring.document_key(clearance(*keys), DOCUMENT)
+
+
+def test_a_cycle_does_not_open(ring: FileKeyring) -> None:
+    epoch, case, document = chain(ring)
+    looped = msgspec.structs.replace(epoch, parent=document.name)
+    with pytest.raises(KeyUnopenable):
+        ring.document_key(clearance(looped, case, document), DOCUMENT)
+    own = msgspec.structs.replace(document, parent=document.name)
+    with pytest.raises(KeyUnopenable):
+        ring.document_key(clearance(own), DOCUMENT)
+
+
+def test_a_key_does_not_open_under_another_name(ring: FileKeyring) -> None:
+    epoch, case, document = chain(ring)
+    other = msgspec.structs.replace(document, subject=CLIENT)
+    with pytest.raises(KeyUnopenable):
+        ring.document_key(clearance(epoch, case, other), CLIENT)
+    as_document = msgspec.structs.replace(case, kind=KeyKind.DOCUMENT)
+    with pytest.raises(KeyUnopenable):
+        ring.document_key(clearance(epoch, as_document), CASE)
+
+
+def test_the_keys_of_one_keyring_do_not_open_in_another(ring: FileKeyring, tmp_path: Path) -> None:
+    other = FileKeyring.create_new(tmp_path / "other")
+    with pytest.raises(KeyUnopenable):
+        other.document_key(clearance(*chain(ring)), DOCUMENT)
+    with pytest.raises(KeyUnopenable):
+        other.open_own("assertion|1", ring.seal_own("assertion|1", b"text"))
+
+
+@pytest.mark.parametrize("root", ["root:", "root:00000000", "root:../../etc", "root:current", "nothing"])
+def test_a_parent_that_is_not_there(ring: FileKeyring, root: str) -> None:
+    with pytest.raises(KeyUnopenable):
+        ring.create(clearance(), KeyKind.EPOCH, "2026-03", parent=root)
+
+
+# ------------------------------------------------------------------------------------------------ fields and lookup
+
+
+def test_fields_open_with_their_key_and_context_only(ring: FileKeyring) -> None:
+    epoch, case, _ = chain(ring)
+    door = clearance(epoch, case)
+    sealed = ring.seal(door, case.name, CONTEXT, b"Kuntoutuspalaute")
+    assert sealed[:1] == b"\x01"
+    assert b"Kuntoutus" not in sealed
+    assert ring.open(door, case.name, CONTEXT, sealed) == b"Kuntoutuspalaute"
+    assert ring.open(clearance(), case.name, CONTEXT, sealed, beside=[epoch, case]) == b"Kuntoutuspalaute"
+    with pytest.raises(KeyUnopenable):
+        ring.open(door, case.name, f"document.about|{CASE}", sealed)
+    with pytest.raises(KeyUnopenable):
+        ring.open(door, epoch.name, CONTEXT, sealed)
+    with pytest.raises(KeyUnopenable):
+        ring.open(clearance(case), case.name, CONTEXT, sealed)
+
+
+def test_two_seals_of_the_same_text_differ(ring: FileKeyring) -> None:
+    door = clearance(*chain(ring))
+    assert len({ring.seal(door, f"case:{CASE}", CONTEXT, b"text") for _ in range(50)}) == 50
+    assert len({ring.seal_own("assertion|1", b"text") for _ in range(50)}) == 50
+
+
+def test_own_fields(ring: FileKeyring) -> None:
+    sealed = ring.seal_own("professional.name|1", b"Olli Hoitaja")
+    assert f"root:{sealed[1:5].hex()}" == ring.current_root
+    assert ring.open_own("professional.name|1", sealed).decode() == "Olli Hoitaja"
+    with pytest.raises(KeyUnopenable):
+        ring.open_own("professional.name|2", sealed)
+    with pytest.raises(KeyUnopenable):
+        ring.open_own("professional.name|1", b"\x01" + bytes(4) + sealed[5:])
+
+
+def test_lookup_finds_the_same_and_keeps_apart_what_differs(ring: FileKeyring) -> None:
+    door = clearance(ring.create(clearance(), KeyKind.LOOKUP, "lookup"))
+    found = ring.lookup(door, "personal-identity-code", "010190-999P")
+    assert len(found) == 32
+    assert ring.lookup(door, "personal-identity-code", "010190-999P") == found
+    assert ring.lookup(door, "personal-identity-code", "010190-998N") != found
+    assert ring.lookup(door, "another", "010190-999P") != found
+    other = clearance(ring.create(clearance(), KeyKind.LOOKUP, "lookup"))
+    assert ring.lookup(other, "personal-identity-code", "010190-999P") != found
+    with pytest.raises(KeyUnopenable):
+        ring.lookup(clearance(), "personal-identity-code", "010190-999P")
+    with pytest.raises(InvariantViolated):
+        ring.lookup(door, "a|b", "text")
+
+
+# ------------------------------------------------------------------------------------------------ rotation
+
+
+def test_rewrapping_keeps_the_key(ring: FileKeyring) -> None:
+    epoch, case, document = chain(ring)
+    key = ring.document_key(clearance(epoch, case, document), DOCUMENT)
+    door = clearance(epoch, case)
+    april = ring.create(door, KeyKind.EPOCH, "2026-04")
+    moved = ring.rewrap(door, case, parent=april.name, beside=[april])
+    assert (moved.name, moved.parent) == (case.name, "epoch:2026-04")
+    assert ring.document_key(clearance(april, moved, document), DOCUMENT) == key
+    # Without the new epoch key nothing opens, though the old one is still there.
+    with pytest.raises(KeyUnopenable):
+        ring.document_key(clearance(epoch, moved, document), DOCUMENT)
+
+
+def test_a_new_root_takes_over(ring: FileKeyring, tmp_path: Path) -> None:
+    epoch, case, document = chain(ring)
+    sealed = ring.seal_own("assertion|1", b"text")
+    key = ring.document_key(clearance(epoch, case, document), DOCUMENT)
+    old = ring.current_root
+    assert ring.new_root() == ring.current_root.removeprefix("root:")
+    assert ring.current_root != old
+    assert len(ring.root_ids()) == 2
+    moved = ring.rewrap(clearance(epoch), epoch)
+    assert (epoch.parent, moved.parent) == (old, ring.current_root)
+    for opener in (ring, FileKeyring(tmp_path / "keyring")):
+        assert opener.document_key(clearance(moved, case, document), DOCUMENT) == key
+        assert opener.document_key(clearance(epoch, case, document), DOCUMENT) == key
+        assert opener.open_own("assertion|1", sealed) == b"text"
+
+
+def test_a_root_added_by_another_process_is_found(ring: FileKeyring, tmp_path: Path) -> None:
+    other = FileKeyring(tmp_path / "keyring")
+    other.new_root()
+    assert ring.open_own("assertion|1", other.seal_own("assertion|1", b"text")) == b"text"
+    assert ring.current_root == other.current_root
+
+
+def test_without_its_root_key_nothing_opens(ring: FileKeyring, tmp_path: Path) -> None:
+    """What shredding rests on: re-wrap what survives, then destroy the old key."""
+    keys = chain(ring)
+    old = ring.current_root.removeprefix("root:")
+    ring.new_root()
+    (tmp_path / "keyring" / f"root-{old}.key").unlink()
+    with pytest.raises(KeyUnopenable):
+        FileKeyring(tmp_path / "keyring").document_key(clearance(*keys), DOCUMENT)
+
+
+# ------------------------------------------------------------------------------------------------ signing keys
+
+
+def test_promises_are_signed_with_the_published_key(ring: FileKeyring, tmp_path: Path) -> None:
+    kid, signature = ring.sign_promise(b"message")
+    published, public = ring.promise_public()
+    assert kid == published
+    Ed25519PublicKey.from_public_bytes(public).verify(signature, b"message")
+    assert FileKeyring(tmp_path / "keyring").promise_public() == (published, public)
+
+
+def test_the_newest_issuer_key_signs_and_the_older_stay(ring: FileKeyring, tmp_path: Path) -> None:
+    (first, _), *others = ring.issuer_keys()
+    assert others == []
+    second = ring.new_issuer_key()
+    third = ring.new_issuer_key()
+    assert [kid for kid, _ in ring.issuer_keys()] == [third, second, first]
+    # Also after the files were copied in another order, as a restore does.
+    for kid in (third, first, second):
+        os.utime(tmp_path / "keyring" / f"issuer-{kid}.key")
+    assert [kid for kid, _ in FileKeyring(tmp_path / "keyring").issuer_keys()] == [third, second, first]
+
+
+# ------------------------------------------------------------------------------------------------ the directory
+
+
+def test_everything_is_for_the_owner_alone(ring: FileKeyring, tmp_path: Path) -> None:
+    directory = tmp_path / "keyring"
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    files = sorted(directory.iterdir())
+    assert {f.name.split("-")[0] for f in files} == {"current", "issuer", "promise.key", "root"}
+    assert {stat.S_IMODE(f.stat().st_mode) for f in files} == {0o600}
+    assert sorted(tmp_path.iterdir()) == [directory]
+    assert ring.root_ids() == [(directory / "current").read_text().strip()]
+
+
+def test_a_loose_umask_changes_nothing(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        FileKeyring.create_new(tmp_path / "keyring").new_root()
+    finally:
+        os.umask(before)
+    modes = {stat.S_IMODE(f.stat().st_mode) for f in (tmp_path / "keyring").iterdir()}
+    assert modes == {0o600}
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o610])
+@pytest.mark.parametrize("which", ["current", "promise.key", "root-*", "issuer-*"])
+def test_a_file_that_others_can_use_is_refused(ring: FileKeyring, tmp_path: Path, which: str, mode: int) -> None:
+    directory = tmp_path / "keyring"
+    file = next(directory.glob(which))
+    file.chmod(mode)
+    with pytest.raises(KeyringUnavailable) as caught:
+        FileKeyring(directory)
+    assert str(caught.value) == f"{file} has mode {mode:04o}, others could use it; run: chmod 600 {file}"
+
+
+def test_a_directory_that_others_can_enter_is_refused(ring: FileKeyring, tmp_path: Path) -> None:
+    directory = tmp_path / "keyring"
+    directory.chmod(0o750)
+    with pytest.raises(KeyringUnavailable, match=r"has mode 0750.*chmod 700"):
+        FileKeyring(directory)
+
+
+def test_a_file_of_another_owner_is_refused(ring: FileKeyring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uid = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: uid + 1)
+    with pytest.raises(KeyringUnavailable, match=f"belongs to uid {uid}, the vault runs as uid {uid + 1}"):
+        FileKeyring(tmp_path / "keyring")
+
+
+def test_an_existing_keyring_is_never_overwritten(ring: FileKeyring, tmp_path: Path) -> None:
+    directory = tmp_path / "keyring"
+    before = {f.name: f.read_bytes() for f in directory.iterdir()}
+    with pytest.raises(KeyringUnavailable, match="cannot be made"):
+        FileKeyring.create_new(directory)
+    assert {f.name: f.read_bytes() for f in directory.iterdir()} == before
+    assert sorted(tmp_path.iterdir()) == [directory]
+
+
+def test_a_keyring_may_be_made_in_an_empty_directory(tmp_path: Path) -> None:
+    (tmp_path / "keyring").mkdir(mode=0o755)
+    FileKeyring.create_new(tmp_path / "keyring")
+    assert stat.S_IMODE((tmp_path / "keyring").stat().st_mode) == 0o700
+
+
+def test_a_failed_creation_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(KeyringUnavailable, match="No space left"):
+        FileKeyring.create_new(tmp_path / "keyring")
+    assert list(tmp_path.iterdir()) == []
+
+
+def swap_roots(directory: Path) -> None:
+    root_id = "00000000"
+    next(directory.glob("root-*")).rename(directory / f"root-{root_id}.key")
+    (directory / "current").write_text(root_id)
+
+
+def mistype_root(directory: Path) -> None:
+    file = next(directory.glob("root-*"))
+    header, key = file.read_text().split("\n", 1)
+    file.write_text(f"{header}\n{'B' if key[0] == 'A' else 'A'}{key[1:]}")
+
+
+def other_algorithm(directory: Path) -> None:
+    key = generate_private_key(SECP256R1())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (directory / "promise.key").write_bytes(pem)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda d: (d / "promise.key").unlink(), "promise.key: No such file"),
+        (lambda d: (d / "promise.key").write_text("junk"), "promise.key is no Ed25519"),
+        (other_algorithm, "promise.key is no Ed25519"),
+        (lambda d: (d / "current").unlink(), "current: No such file"),
+        (lambda d: (d / "current").write_text("01020304\n"), "current names no root key"),
+        (lambda d: next(d.glob("issuer-*")).unlink(), "holds no issuer key"),
+        (lambda d: next(d.glob("root-*")).write_text("junk"), "is not the root key that its name says"),
+        (mistype_root, "is not the root key that its name says"),
+        (swap_roots, "is not the root key that its name says"),
+    ],
+)
+def test_a_damaged_keyring_says_what_is_wrong(
+    ring: FileKeyring, tmp_path: Path, damage: Callable[[Path], object], said: str
+) -> None:
+    damage(tmp_path / "keyring")
+    with pytest.raises(KeyringUnavailable, match=said):
+        FileKeyring(tmp_path / "keyring")
+
+
+def test_no_keyring_at_all(tmp_path: Path) -> None:
+    with pytest.raises(KeyringUnavailable, match="vault key create"):
+        open_keyring(tmp_path / "keyring")
+    FileKeyring.create_new(tmp_path / "keyring")
+    assert open_keyring(tmp_path / "keyring").root_ids()
+
+
+def test_several_threads_at_once(ring: FileKeyring) -> None:
+    door = clearance(*chain(ring))
+    expected = ring.document_key(door, DOCUMENT)
+    with ThreadPoolExecutor(8) as pool:
+        keys = set(pool.map(lambda _: ring.document_key(door, DOCUMENT), range(400)))
+    assert keys == {expected}
