@@ -276,3 +276,21 @@ def test_the_context_is_written_as_the_spec_says() -> None:
 
 def test_two_objects_of_the_same_text_differ() -> None:
     assert seal(b"text") != seal(b"text")
+
+
+def test_the_worked_example_of_the_spec() -> None:
+    example = json.loads((Path(__file__).parents[2] / "vectors" / "document.json").read_text())
+    stored = bytes.fromhex(example["object"])
+    key = bytes.fromhex(example["key"])
+    case, document = CaseId(uuid.UUID(example["case"])), DocumentId(uuid.UUID(example["document"]))
+    opened = ChunkReader(key, case, document, len(stored)).open_whole(stored)
+    assert opened == example["plaintext"].encode()
+
+
+def test_the_table_of_ranges_in_the_spec() -> None:
+    reader = ChunkReader(KEY, CASE, DOCUMENT, sealed.sealed_size(40_000))
+    assert reader.sealed_size == 40_104
+    assert reader.last_span() == (32_856, 7_248)
+    assert reader.span(16_000, 1_000) == (56, 32_800)
+    assert reader.span(20_000, 1_000) == (16_456, 16_400)
+    assert reader.span(39_999, 1) == (32_856, 7_248)
