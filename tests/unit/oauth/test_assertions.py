@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
 from tests.unit.oauth import world as w
 from tests.unit.oauth.world import ED, NOW, World, b64, claims, client_claims, signed
 
@@ -19,7 +20,9 @@ BAD_SIGNATURE = "no registered key verifies"
 
 
 @pytest.mark.parametrize(
-    ("key", "alg"), [(w.ED, "EdDSA"), (w.ED, "Ed25519"), (w.P256, "ES256"), (w.RSA, "PS256")], ids=str
+    ("key", "alg"),
+    [(w.ED, "EdDSA"), (w.ED, "Ed25519"), (w.P256, "ES256"), (w.RSA, "PS256")],
+    ids=["EdDSA", "Ed25519", "ES256", "PS256"],
 )
 def test_each_algorithm_is_accepted(world: World, key: w.PrivateKey, alg: str) -> None:
     with warnings.catch_warnings():

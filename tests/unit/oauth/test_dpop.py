@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+
 from tests.unit.oauth import world as w
 from tests.unit.oauth.world import (
     ED,
@@ -24,7 +25,6 @@ from tests.unit.oauth.world import (
     public_jwk,
     signed,
 )
-
 from vault.errors import SettingsWrong, Unauthenticated
 from vault.oauth.dpop import NonceNeeded, Nonces, ProofRefused, normalise_url, verify_proof
 from vault.oauth.resource import ResourceGuard, challenge_headers

@@ -10,9 +10,9 @@ import pytest
 from authlib.oauth2.rfc6749 import errors as rfc6749
 from litestar import Litestar
 from litestar.testing import TestClient
+
 from tests.unit.oauth import world as w
 from tests.unit.oauth.world import ED, NOW, World, claims, client_claims, client_fields, signed
-
 from vault.errors import DatabaseUnavailable, SettingsWrong, TooMany
 from vault.model import ActorKind
 from vault.oauth.faults import Fault

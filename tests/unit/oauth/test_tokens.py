@@ -10,9 +10,9 @@ import pytest
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jwk, jwt
+
 from tests.unit.oauth import world as w
 from tests.unit.oauth.world import ISSUER, NOW, World, b64, claims, signed
-
 from vault.errors import SettingsWrong, Unauthenticated
 from vault.model import ActorKind, AgencySlug
 from vault.oauth.jose import decode_b64

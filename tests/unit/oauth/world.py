@@ -160,7 +160,9 @@ class World:
             nonces=Nonces(b"n" * 32) if nonces else None,
             clock=lambda: self.now,
         )
-        self.http = TestClient(Litestar([oauth_router(self.parts)]), raise_server_exceptions=True)
+        self.http = TestClient(
+            Litestar([oauth_router(self.parts)], openapi_config=None, logging_config=None), raise_server_exceptions=True
+        )
 
     def add(self, client_id: str, **more: Any) -> None:
         keys = tuple(public_jwk(key, kid=kid_of(key)) for key in (ED, P256, RSA, P384, SHORT_RSA))
