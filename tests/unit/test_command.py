@@ -18,7 +18,7 @@ def test_the_version_is_told() -> None:
 
 
 def test_help_is_shown() -> None:
-    assert "written consent" in CliRunner().invoke(main, ["-h"]).output
+    assert "--version" in CliRunner().invoke(main, ["-h"]).output
 
 
 def test_an_error_is_one_line_and_no_traceback() -> None:
