@@ -2,10 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+import datetime as dt
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Protocol
 
-from vault.model import Clearance, KeyKind, StoredObject, WrappedKey
+import msgspec
+
+from vault.model import Act, Clearance, EntryId, KeyKind, StoredObject, TokenSecret, WrappedKey
+
+
+class Done(msgspec.Struct, frozen=True):
+    """An act that wrote facts, and the entry that was written with them."""
+
+    entry: EntryId
+    at: dt.datetime
+    promise: str
+    facts: dict[str, Any]
+
+
+class Door(Protocol):
+    """The database's door: every key, and every fact, passes here with its log entry.
+
+    Every method raises DatabaseUnavailable within the bounded wait, and Unauthenticated, Hidden, Forbidden,
+    ConfirmationRequired, InvalidInput or Conflict as the database decided; an error of the rules carries the promise of
+    the entry that logged it.
+    """
+
+    async def ask(
+        self,
+        secret: TokenSecret,
+        act: Act,
+        *,
+        case: uuid.UUID | None = None,
+        document: uuid.UUID | None = None,
+        about: Mapping[str, object] | None = None,
+    ) -> Clearance:
+        """Decide one act anew and return its clearance; its entry is durable when this returns."""
+        ...
+
+    async def act(self, name: str, secret: TokenSecret, *arguments: object) -> Done:
+        """Do one act that writes facts: they and their entry are durable when this returns, or neither is."""
+        ...
+
+    async def end_release(self, secret: TokenSecret, entry: EntryId, outcome: str, bytes_sent: int) -> None:
+        """Log how a release ended; a second call for the same entry changes nothing."""
+        ...
+
+    async def give_up(self, name: str) -> bool:
+        """Refuse any later commit of this upload; True when its object may now be deleted."""
+        ...
+
+    async def check(self) -> None:
+        """Raise DatabaseUnavailable unless the database answers."""
+        ...
+
+    def promise(self, entry: uuid.UUID, leaf: bytes, at: dt.datetime) -> str:
+        """The value of the header Vault-Log-Entry."""
+        ...
 
 
 class ObjectStore(Protocol):
@@ -57,8 +111,15 @@ class Keyring(Protocol):
     All methods are quick, pure CPU and safe to call from several threads.
     """
 
-    def create(self, clearance: Clearance, kind: KeyKind, subject: str, *, parent: str | None = None,
-               beside: Sequence[WrappedKey] = ()) -> WrappedKey:
+    def create(
+        self,
+        clearance: Clearance,
+        kind: KeyKind,
+        subject: str,
+        *,
+        parent: str | None = None,
+        beside: Sequence[WrappedKey] = (),
+    ) -> WrappedKey:
         """Make a new random 32-byte key, wrapped under ``parent`` (``kind:subject``; None means the root key).
 
         ``parent`` is looked for among ``beside`` (keys made a moment ago) and then among the clearance's keys.
@@ -69,8 +130,9 @@ class Keyring(Protocol):
         """The 32-byte key of one document; the only key that leaves the keyring."""
         ...
 
-    def seal(self, clearance: Clearance, key: str, context: str, plaintext: bytes, *,
-             beside: Sequence[WrappedKey] = ()) -> bytes:
+    def seal(
+        self, clearance: Clearance, key: str, context: str, plaintext: bytes, *, beside: Sequence[WrappedKey] = ()
+    ) -> bytes:
         """Seal a small field under a key derived from ``key`` (``case:<id>`` or ``register:<id>``).
 
         ``context`` is ``purpose|row``, e.g. ``document.about|<document id>``: the purpose derives the key (HKDF), the
@@ -78,8 +140,9 @@ class Keyring(Protocol):
         """
         ...
 
-    def open(self, clearance: Clearance, key: str, context: str, sealed: bytes, *,
-             beside: Sequence[WrappedKey] = ()) -> bytes:
+    def open(
+        self, clearance: Clearance, key: str, context: str, sealed: bytes, *, beside: Sequence[WrappedKey] = ()
+    ) -> bytes:
         """Open what ``seal`` made with the same key and context."""
         ...
 
@@ -95,8 +158,9 @@ class Keyring(Protocol):
         """HMAC-SHA-256 under the lookup key over ``label`` and ``text``: finds a client without holding the code."""
         ...
 
-    def rewrap(self, clearance: Clearance, key: WrappedKey, *, parent: str | None = None,
-               beside: Sequence[WrappedKey] = ()) -> WrappedKey:
+    def rewrap(
+        self, clearance: Clearance, key: WrappedKey, *, parent: str | None = None, beside: Sequence[WrappedKey] = ()
+    ) -> WrappedKey:
         """Wrap the same key under another parent (None: the current root key)."""
         ...
 

@@ -29,7 +29,9 @@ async def make_roles(admin_url: str, passwords: Mapping[str, str]) -> None:
             if not _PASSWORD.match(password):
                 raise InvariantViolated
             # ALTER ROLE takes no parameters; the pattern above leaves nothing to escape.
-            statement = await admin.fetchval("SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)", role, password)
+            statement = await admin.fetchval(
+                "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)", role, password
+            )
             await admin.execute(statement)
     finally:
         await admin.close()
@@ -44,7 +46,9 @@ async def make_database(admin_url: str, name: str, *, template: str | None = Non
         if await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
             return False
         statement = await admin.fetchval(
-            "SELECT format('CREATE DATABASE %I OWNER vault_owner TEMPLATE %I', $1::text, $2::text)", name, template or "template0"
+            "SELECT format('CREATE DATABASE %I OWNER vault_owner TEMPLATE %I', $1::text, $2::text)",
+            name,
+            template or "template0",
         )
         await admin.execute(statement)
         return True

@@ -63,7 +63,9 @@ async def migrate(owner: asyncpg.Connection[asyncpg.Record]) -> list[str]:
         done = {r["name"]: r["digest"] for r in await owner.fetch("SELECT name, digest FROM vault.migration")}
         applied = await _apply_numbered(owner, done)
         applied += await _apply_functions(owner, done)
-        made = await owner.fetchval("SELECT vault.make_partitions($1, $2)", dt.datetime.now(dt.UTC).date(), PARTITION_MONTHS)
+        made = await owner.fetchval(
+            "SELECT vault.make_partitions($1, $2)", dt.datetime.now(dt.UTC).date(), PARTITION_MONTHS
+        )
         return applied + ([f"{made} log partitions"] if made else [])
 
 

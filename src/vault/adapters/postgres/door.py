@@ -1,0 +1,114 @@
+"""The database's door from the service's side: the one place where a Clearance is made.
+
+Every call is one round trip. Refusals come back as errors that carry the log entry's promise, so that an answer of 404
+names its entry just as an answer of 200 does.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from vault.adapters.postgres.pool import Pool
+from vault.adapters.postgres.statuses import refuse
+from vault.formats.promise import encode_promise, promise_message
+from vault.model import Act, Clearance, ConsentId, EntryId, KeyKind, TokenSecret, WrappedKey
+from vault.ports import Done, Keyring
+
+_DOOR = "CALL vault.door($1, $2, $3, $4, $5)"
+
+# One statement for each act that writes facts; the arguments after the token's secret are the act's own.
+_ACTS: Mapping[str, str] = {
+    "case_open": "SELECT * FROM vault.case_open($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+    "case_refer": "SELECT * FROM vault.case_refer($1, $2, $3)",
+    "member_add": "SELECT * FROM vault.member_add($1, $2, $3, $4, $5, $6, $7)",
+    "member_end": "SELECT * FROM vault.member_end($1, $2, $3)",
+    "document_add": "SELECT * FROM vault.document_add($1, $2, $3, $4, $5, $6)",
+    "document_filed": "SELECT * FROM vault.document_filed($1, $2, $3, $4, $5)",
+    "document_mark": "SELECT * FROM vault.document_mark($1, $2, $3)",
+    "consent_record": "SELECT * FROM vault.consent_record($1, $2, $3, $4, $5, $6, $7)",
+    "consent_withdraw": "SELECT * FROM vault.consent_withdraw($1, $2, $3, $4, $5, $6)",
+    "client_died": "SELECT * FROM vault.client_died($1, $2, $3)",
+    "explain": "SELECT * FROM vault.explain($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+    "notice_acknowledge": "SELECT * FROM vault.notice_acknowledge($1, $2)",
+}
+_END = "SELECT vault.end_release($1, $2, $3, $4)"
+_GIVE_UP = "SELECT vault.attempt_give_up($1)"
+
+
+def key_row(key: WrappedKey) -> tuple[str, str, str, bytes]:
+    """A wrapped key as the database's composite type."""
+    return (str(key.kind), key.subject, key.parent, key.wrapped)
+
+
+class PostgresDoor:
+    """ports.Door over the service's pool."""
+
+    def __init__(self, pool: Pool, keyring: Keyring) -> None:
+        self._pool = pool
+        self._keyring = keyring
+
+    async def ask(
+        self,
+        secret: TokenSecret,
+        act: Act,
+        *,
+        case: uuid.UUID | None = None,
+        document: uuid.UUID | None = None,
+        about: Mapping[str, object] | None = None,
+    ) -> Clearance:
+        for _ in range(2):
+            row = await self._pool.row(_DOOR, secret, str(act), case, document, dict(about or {}))
+            if row["status"] != "permit":
+                raise self._refusal(row)
+            if row["keys"]:
+                break
+            # Facts changed between the decision and the keys: decide once more, by what holds now.
+        return Clearance(
+            entry=EntryId(row["entry"]),
+            at=row["at"],
+            leaf=row["leaf"],
+            act=act,
+            basis=row["basis"],
+            consent=ConsentId(row["consent"]) if row["consent"] else None,
+            provision=row["provision"],
+            facts=row["facts"] or {},
+            keys=_keys(row["keys"] or ()),
+        )
+
+    async def act(self, name: str, secret: TokenSecret, *arguments: object) -> Done:
+        row = await self._pool.row(_ACTS[name], secret, *arguments)
+        if row["status"] != "done":
+            raise self._refusal(row)
+        return Done(
+            entry=EntryId(row["entry"]),
+            at=row["at"],
+            promise=self.promise(row["entry"], row["leaf"], row["at"]),
+            facts=row["facts"] or {},
+        )
+
+    async def end_release(self, secret: TokenSecret, entry: EntryId, outcome: str, bytes_sent: int) -> None:
+        await self._pool.row(_END, secret, entry, outcome, bytes_sent)
+
+    async def give_up(self, name: str) -> bool:
+        return bool(await self._pool.value(_GIVE_UP, name))
+
+    async def check(self) -> None:
+        await self._pool.value("SELECT 1")
+
+    def promise(self, entry: uuid.UUID, leaf: bytes, at: dt.datetime) -> str:
+        kid, signature = self._keyring.sign_promise(promise_message(EntryId(entry), leaf, at))
+        return encode_promise(EntryId(entry), leaf, at, kid, signature)
+
+    def _refusal(self, row: Any) -> Exception:
+        promise = self.promise(row["entry"], row["leaf"], row["at"]) if row["entry"] else None
+        return refuse(row["status"], tuple(row["reasons"] or ()), row["facts"] or {}, promise)
+
+
+def _keys(rows: Sequence[Any]) -> tuple[WrappedKey, ...]:
+    return tuple(
+        WrappedKey(kind=KeyKind(r["kind"]), subject=r["subject"], parent=r["parent"], wrapped=r["wrapped"])
+        for r in rows
+    )

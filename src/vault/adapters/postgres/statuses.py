@@ -1,0 +1,78 @@
+"""What the database's answers mean to the caller: one table from status to error.
+
+Source: design.md §3.3, §4 (a caller learns of nothing that it may not know exists).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vault.errors import (
+    ConfirmationRequired,
+    Conflict,
+    DatabaseUnavailable,
+    Forbidden,
+    Hidden,
+    InvalidInput,
+    InvariantViolated,
+    Unauthenticated,
+    VaultError,
+)
+
+# status -> (code, field, sentence)
+_WRONG: Mapping[str, tuple[str, str, str]] = {
+    "unknown-agency": ("unknown-agency", "agency", "no agency of this id is registered"),
+    "unknown-source": ("unknown-agency", "source", "no agency or unit of this id is registered"),
+    "unknown-attachment_of": ("unknown-document", "attachment_of", "there is no such document in this case that you may name"),
+    "unknown-replaces": ("unknown-replaces", "replaces", "there is nothing of this id in this case that you may replace"),
+    "unknown-form": ("unknown-form", "form", "the form must be a filed document of type suostumus in this case"),
+    "unknown-provision": ("unknown-provision", "provisions", "the consent has no provision of this number"),
+    "signed-in-future": ("invalid-day", "signed_on", "a consent cannot be signed in the future"),
+    "given-in-future": ("invalid-time", "given_at", "a withdrawal cannot be given in the future"),
+    "died-in-future": ("invalid-day", "died_on", "the day lies in the future"),
+}  # fmt: skip
+_CONFLICT: Mapping[str, tuple[str, str]] = {
+    "form-used": ("form-used", "a consent is already recorded for this form"),
+    "already-member": ("already-member", "the agency has this role in the case already"),
+    "last-coordinator": ("last-coordinator", "a case keeps at least one coordinator; add another one first"),
+    "already-filed": ("already-filed", "the document has its content already"),
+    "given-up": ("upload-given-up", "this upload took too long and was given up; begin it again"),
+    "unfiled": ("awaiting-content", "the document has no content yet; upload it first"),
+}
+
+
+def refuse(status: str, reasons: tuple[str, ...], facts: Mapping[str, Any], promise: str | None) -> VaultError:
+    """The error that an answer of the database means; never raised here, so that the caller's trace is its own."""
+    if status == "hidden":
+        return Hidden("there is nothing here that you may see", promise=promise)
+    if status == "forbidden":
+        return Forbidden("the case's consents do not permit this", reasons=reasons, promise=promise)
+    if status == "confirm":
+        classes = ", ".join(facts.get("classes", ()))
+        return ConfirmationRequired(
+            f"confirm that you mean to open specially protected content: Vault-Confirm: {classes}", promise=promise
+        )
+    if status == "unauthenticated":
+        return Unauthenticated(
+            "the access token is not in force: it was revoked, has expired, or its agency is suspended"
+        )
+    if status == "not-durable":
+        return DatabaseUnavailable("the database does not make log entries durable; synchronous_commit must be on")
+    if status == "unknown-member":
+        return Hidden("there is nothing here that you may see", promise=promise)
+    if status == "unknown-named":
+        return InvalidInput(
+            "an agency, unit or document named here is not known in this case",
+            field=facts.get("field"),
+            code="unknown-named",
+        )
+    if status in _WRONG:
+        code, field, detail = _WRONG[status]
+        return InvalidInput(detail, field=field, code=code)
+    if status in _CONFLICT:
+        code, detail = _CONFLICT[status]
+        return Conflict(detail, code=code)
+    if status == "again":
+        return Conflict("somebody else did the same at this moment; try again", code="try-again")
+    raise InvariantViolated(f"the database answered {status}")

@@ -1,0 +1,247 @@
+"""Consents and withdrawals, and the explanation of a decision."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Any
+
+import msgspec
+
+from vault.errors import InvalidInput
+from vault.formats.canonical import provisions_digest
+from vault.model import Act, CaseId, Clearance, ConsentId, DocumentId, TokenSecret
+from vault.ports import Door, Keyring
+from vault.rules.catalogue import require_code
+from vault.rules.consent import Provision, check_consent_days, check_provisions, check_signature
+from vault.rules.days import helsinki_day, parse_day
+from vault.services.cases import Page, page_of, unbase64
+from vault.services.ids import new_id
+
+
+class SignedBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who signed the form; all but the client name a recorded authority."""
+
+    capacity: str
+    name: str
+    authority: str | None = None
+
+
+class Verified(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    how: str
+
+
+class NewConsent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A written consent: the signed form, filed first, and its clauses as data in the order of the form."""
+
+    form: uuid.UUID
+    signed_on: str
+    language: str
+    signed_by: SignedBy
+    verified: Verified
+    valid_from: str
+    provisions: list[Provision]
+    valid_until: str | None = None
+    replaces: uuid.UUID | None = None
+
+
+class Withdrawing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A withdrawal: of the whole consent when ``provisions`` is missing."""
+
+    provisions: list[int] | None = None
+    reason: str | None = None
+    given_at: dt.datetime | None = None
+
+
+class Asking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A question to the rules; ``at`` is a past instant, answered from what was recorded then."""
+
+    document: uuid.UUID
+    agency: str
+    action: str
+    purpose: str
+    unit: str | None = None
+    role: str | None = None
+    professional: str | None = None
+    at: dt.datetime | None = None
+
+
+class Explained(msgspec.Struct, frozen=True):
+    decision: str
+    basis: str | None
+    consent: ConsentId | None
+    provision: int | None
+    reasons: list[str]
+
+
+class _About(msgspec.Struct, frozen=True):
+    signed_by: str
+    form_sha256: str
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    id: ConsentId
+    recorded_at: dt.datetime
+    log_entry: uuid.UUID
+    promise: str
+
+
+class Consents:
+    """The acts on consents; ``door`` decides each."""
+
+    def __init__(self, door: Door, keyring: Keyring) -> None:
+        self._door = door
+        self._keyring = keyring
+
+    async def record(self, secret: TokenSecret, case: CaseId, new: NewConsent) -> Recorded:
+        """Record a consent. Raises: InvalidInput naming the clause and what is missing or vague; Conflict for a used form."""
+        provisions = check_provisions(new.provisions)
+        check_signature(new.signed_by.capacity, new.verified.how)
+        require_code("language", new.language, "language")
+        if not 0 < len(new.signed_by.name.strip()) <= 200:
+            raise InvalidInput("a name has 1 to 200 characters", field="signed_by.name")
+        if (new.signed_by.capacity != "client") != (new.signed_by.authority is not None):
+            raise InvalidInput(
+                "a representative names a recorded authority, and only a representative does",
+                field="signed_by.authority",
+            )
+        _check_days(new)
+        cleared = await self._door.ask(secret, Act.LIST, case=case, document=new.form, about={"target": "register"})
+        consent = ConsentId(new_id())
+        sealed = self._seal(cleared, consent, new)
+        about = {
+            "form": new.form, "signed_on": new.signed_on, "language": new.language, "capacity": new.signed_by.capacity,
+            "authority": new.signed_by.authority, "verified_how": new.verified.how, "valid_from": new.valid_from,
+            "valid_until": new.valid_until, "replaces": new.replaces,
+        }  # fmt: skip
+        done = await self._door.act(
+            "consent_record", secret, consent, case, about, provisions, provisions_digest(provisions), sealed
+        )
+        return Recorded(id=consent, recorded_at=done.at, log_entry=done.entry, promise=done.promise)
+
+    def _seal(self, cleared: Clearance, consent: ConsentId, new: NewConsent) -> bytes:
+        items = msgspec.convert(cleared.facts["items"], list[dict[str, Any]])
+        if not items or items[0]["digest"] is None or items[0]["key_parent"] != "register":
+            raise InvalidInput(
+                "the form must be a filed document of type suostumus in this case", field="form", code="unknown-form"
+            )
+        form, register = items[0], f"register:{items[0]['client']}"
+        digest = self._keyring.open(cleared, register, f"document.digest|{form['id']}", unbase64(form["digest"]))
+        about = _About(signed_by=new.signed_by.name.strip(), form_sha256=digest.hex())
+        return self._keyring.seal(cleared, register, f"consent.about|{consent}", msgspec.json.encode(about))
+
+    async def list_consents(self, secret: TokenSecret, case: CaseId, *, after: uuid.UUID | None, limit: int) -> Page:
+        """The consents of a case: the coordinator sees all, an agency the clauses that name it."""
+        listed = await self._door.ask(
+            secret, Act.LIST, case=case, about={"target": "consents", "after": after, "limit": limit}
+        )
+        items = msgspec.convert(listed.facts["items"], list[dict[str, Any]])
+        register = next((k.name for k in listed.keys if k.kind == "register"), "")
+        views = [self._view(listed, register, item) for item in items]
+        return page_of(views, listed.facts, self._door.promise(listed.entry, listed.leaf, listed.at))
+
+    def _view(self, listed: Clearance, register: str, item: dict[str, Any]) -> dict[str, Any]:
+        view: dict[str, Any] = {
+            "id": item["id"], "form": item["form"], "signed_on": item["signed_on"], "language": item["language"],
+            "signed_by": {"capacity": item["capacity"]}, "verified": {"how": item["verified_how"]}, "valid_from": item["valid_from"],
+            "valid_until": item["valid_until"], "replaces": item["replaces"], "recorded_at": item["recorded_at"],
+            "in_force": not item["faults"], "provisions": item["provisions"],
+        }  # fmt: skip
+        if item["about"] is not None:
+            opened = self._keyring.open(listed, register, f"consent.about|{item['id']}", unbase64(item["about"]))
+            about = msgspec.json.decode(opened, type=_About)
+            view["signed_by"]["name"], view["form_sha256"] = about.signed_by, about.form_sha256
+        return view
+
+    async def withdraw(self, secret: TokenSecret, consent: ConsentId, wish: Withdrawing) -> tuple[dict[str, Any], str]:
+        """Record a withdrawal; acknowledged means that every later request is denied.
+
+        The reason, if the client gave one, is sealed under the root key with the withdrawal's id.
+        """
+        numbers = sorted(set(wish.provisions)) if wish.provisions is not None else None
+        if numbers is not None and (not numbers or numbers[0] < 1 or numbers[-1] > 10_000):
+            raise InvalidInput(
+                "name at least one provision by its number, or leave the list out for the whole consent",
+                field="provisions",
+            )
+        if wish.given_at is not None and wish.given_at.tzinfo is None:
+            raise InvalidInput(
+                "a time needs its offset, such as 2026-03-02T09:00:00Z", field="given_at", code="invalid-time"
+            )
+        if wish.reason is not None and len(wish.reason) > 4000:
+            raise InvalidInput("a reason has at most 4000 characters", field="reason")
+        withdrawal = new_id()
+        sealed = (
+            self._keyring.seal_own(f"withdrawal.reason|{withdrawal}", wish.reason.encode()) if wish.reason else None
+        )
+        done = await self._door.act("consent_withdraw", secret, withdrawal, consent, numbers, wish.given_at, sealed)
+        body = {
+            "id": withdrawal, "consent": consent, "provisions": numbers, "given_at": done.facts["given_at"], "recorded_at": done.at,
+            "log_entry": done.entry,
+        }  # fmt: skip
+        return body, done.promise
+
+    async def explain(self, secret: TokenSecret, asking: Asking) -> tuple[Explained, str]:
+        """What the door decides, or decided at a past instant, and why."""
+        require_code("action", asking.action, "action")
+        require_code("purpose", asking.purpose, "purpose")
+        if asking.role is not None:
+            require_code("role", asking.role, "role")
+        if asking.at is not None and asking.at.tzinfo is None:
+            raise InvalidInput("a time needs its offset, such as 2026-03-02T09:00:00Z", field="at", code="invalid-time")
+        done = await self._door.act(
+            "explain", secret, DocumentId(asking.document), asking.agency, asking.unit, asking.role, asking.professional,
+            asking.action, asking.purpose, asking.at,
+        )  # fmt: skip
+        return msgspec.convert(done.facts, Explained), done.promise
+
+    async def log(self, secret: TokenSecret, case: CaseId, *, after: uuid.UUID | None, limit: int) -> Page:
+        """What happened in a case, for its coordinator; the client's own reads are not shown."""
+        listed = await self._door.ask(
+            secret, Act.LIST, case=case, about={"target": "log", "after": after, "limit": limit}
+        )
+        items = msgspec.convert(listed.facts["items"], list[dict[str, Any]])
+        following = items[-1]["entry"] if listed.facts.get("more") and items else None
+        return Page(
+            items=fold_openings(items), next=following, promise=self._door.promise(listed.entry, listed.leaf, listed.at)
+        )
+
+
+def fold_openings(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Entries as people see them: those of one reader, document, answer and ten minutes are one opening.
+
+    The reader's id only groups; it is not shown (design.md §7: organisations, roles and purposes).
+    """
+    openings: dict[tuple[object, ...], dict[str, Any]] = {}
+    folded: list[dict[str, Any]] = []
+    for item in items:
+        reader = item.pop("reader", None)
+        if item["act"] != "open":
+            folded.append(item)
+            continue
+        window = int(dt.datetime.fromisoformat(item["at"]).timestamp()) // 600
+        place = (
+            reader,
+            item["agency"],
+            item.get("document"),
+            item["decision"],
+            item.get("purpose"),
+            tuple(item.get("reasons", ())),
+            window,
+        )
+        if place in openings:
+            first = openings[place]
+            first["entries"].append(item["entry"])
+            first["bytes"] = first.get("bytes", 0) + item.get("bytes", 0)
+            continue
+        item["entries"] = [item["entry"]]
+        openings[place] = item
+        folded.append(item)
+    return folded
+
+
+def _check_days(new: NewConsent) -> None:
+    check_consent_days(
+        parse_day(new.signed_on, "signed_on"), parse_day(new.valid_from, "valid_from"),
+        parse_day(new.valid_until, "valid_until") if new.valid_until is not None else None, helsinki_day(dt.datetime.now(dt.UTC)),
+    )  # fmt: skip

@@ -1,0 +1,416 @@
+"""Documents: registering, filing their content, releasing it. The order of writes is drawn in docs/architecture.md."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import msgspec
+
+from vault.errors import Conflict, InvalidInput, InvariantViolated, ObjectTampered, Unavailable, VaultError
+from vault.formats.sealed import ChunkReader, Sealer, sealed_size
+from vault.model import Act, CaseId, Clearance, DocumentId, KeyKind, Outcome, TokenSecret
+from vault.ports import Done, Door, Keyring, ObjectStore
+from vault.rules.catalogue import DOCUMENT_TYPES, require_code
+from vault.rules.days import parse_day
+from vault.services.cases import Page, page_of, unbase64
+from vault.services.ids import new_id
+
+SMALL = 1024 * 1024
+"""Objects up to this size are read and opened whole, before the first byte leaves."""
+
+
+class NewDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A paper about to be filed. A type that can be protected needs ``protected_classes``, empty said aloud."""
+
+    type: str
+    title: str
+    language: str
+    dated: str
+    filename: str
+    media_type: str
+    source: str | None = None
+    attachment_of: uuid.UUID | None = None
+    replaces: uuid.UUID | None = None
+    valid_until: str | None = None
+    protected_classes: list[str] | None = None
+    third_persons: bool = False
+    check_before_client: bool = False
+    original: bool = True
+
+
+class _About(msgspec.Struct, frozen=True):
+    title: str
+    filename: str
+
+
+class DocumentView(msgspec.Struct, frozen=True):
+    """A document's metadata, for who may know of it. ``sha256`` is hex, of the content as filed."""
+
+    id: DocumentId
+    case: CaseId
+    type: str
+    title: str
+    filename: str
+    media_type: str
+    language: str
+    dated: str
+    state: str
+    filed_by: str
+    source: str
+    series: uuid.UUID
+    protected_classes: list[str]
+    third_persons: bool
+    check_before_client: bool
+    original: bool
+    registered_at: str
+    filed_by_unit: str | None = None
+    attachment_of: uuid.UUID | None = None
+    replaces: uuid.UUID | None = None
+    valid_until: str | None = None
+    size: int | None = None
+    filed_at: str | None = None
+    sha256: str | None = None
+
+
+class Filed(msgspec.Struct, frozen=True):
+    id: DocumentId
+    state: str
+    size: int
+    sha256: str
+    log_entry: uuid.UUID
+    promise: str
+
+
+class Release:
+    """One permitted release: what its headers say, and its bytes.
+
+    ``chunks`` verifies the last chunk before it yields the first byte. Whoever sends it calls ``end`` exactly once, also
+    when nothing was sent, so that the log says what became of it.
+    """
+
+    def __init__(self, documents: Documents, secret: TokenSecret, clearance: Clearance, document: DocumentId) -> None:
+        self._documents = documents
+        self._secret = secret
+        self.clearance = clearance
+        self.document = document
+        facts = clearance.facts
+        self.size = _integer(facts["size"])
+        self.media_type = str(facts["media_type"])
+        self.sha256, self.filename = documents.describe(clearance, document)
+        self.promise = documents.door.promise(clearance.entry, clearance.leaf, clearance.at)
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The plaintext. Raises: ObjectTampered, StoreUnavailable, before the first byte or between two."""
+        return self._documents.plaintext(self.clearance, self.document, self.size)
+
+    async def end(self, outcome: Outcome, bytes_sent: int) -> None:
+        await self._documents.door.end_release(self._secret, self.clearance.entry, str(outcome), bytes_sent)
+
+
+class Documents:
+    """The acts on documents; ``door`` decides each."""
+
+    def __init__(self, door: Door, keyring: Keyring, store: ObjectStore, *, max_bytes: int) -> None:
+        self.door = door
+        self._keyring = keyring
+        self._store = store
+        self._max_bytes = max_bytes
+
+    async def register(self, secret: TokenSecret, case: CaseId, new: NewDocument) -> tuple[DocumentId, str]:
+        """Register a document's metadata and make its key; its content comes with :meth:`file`."""
+        about = _checked(new)
+        cleared = await self.door.ask(secret, Act.FILE, case=case, about={"type": new.type, "for": "document-add"})
+        document = DocumentId(new_id())
+        parent = f"register:{cleared.facts['client']}" if new.type == "suostumus" else f"case:{case}"
+        key = self._keyring.create(cleared, KeyKind.DOCUMENT, str(document), parent=parent)
+        sealed = self._keyring.seal(
+            cleared,
+            parent,
+            f"document.about|{document}",
+            msgspec.json.encode(_About(title=new.title.strip(), filename=new.filename)),
+        )
+        done = await self.door.act(
+            "document_add", secret, case, document, about, sealed, (str(key.kind), key.subject, key.parent, key.wrapped)
+        )
+        return document, done.promise
+
+    async def file(
+        self,
+        secret: TokenSecret,
+        document: DocumentId,
+        body: AsyncIterator[bytes],
+        *,
+        length: int | None = None,
+        digests: dict[str, bytes] | None = None,
+        media_type: str | None = None,
+    ) -> Filed:
+        """Store a document's content. Acknowledged only when its ciphertext is durable and its row is committed.
+
+        ``digests`` are those that the caller promised (RFC 9530), by algorithm ``sha-256`` and ``sha-512``.
+        Raises: Conflict when other content is filed already; the same content again is answered as filed.
+        """
+        name = secrets.token_hex(16)
+        # (1) The attempt and its object's name are recorded with the entry. A crash from here on leaves a name in
+        #     vault.attempt that no filing points to; the sweeper finds it.
+        cleared = await self.door.ask(secret, Act.FILE, document=document, about={"for": "content", "object": name})
+        if media_type is not None and media_type != cleared.facts["media_type"]:
+            await self.door.give_up(name)
+            raise InvalidInput(
+                "the Content-Type is not the registered media_type", field="Content-Type", code="wrong-media-type"
+            )
+        content = _Content(body, limit=self._max_bytes, length=length, digests=digests or {})
+        if cleared.facts["object"] is not None:
+            return await self._same_again(cleared, document, content)
+        try:
+            # (2) The ciphertext; the store returns when it is durable. A crash leaves an object without a row.
+            await self._store.put(name, self._sealed(cleared, document, content))
+            content.check()
+            # (3) The row; the database decides again. Committed means filed.
+            return await self._commit(secret, cleared, document, name, content)
+        except Unavailable:
+            raise  # whether the row was committed may be unknown: the sweeper decides, with the database in hand
+        except BaseException:
+            if await self.door.give_up(name):
+                await self._store.delete(name)
+            raise
+
+    async def _commit(
+        self, secret: TokenSecret, cleared: Clearance, document: DocumentId, name: str, content: _Content
+    ) -> Filed:
+        sealed = self._keyring.seal(cleared, _parent(cleared), f"document.digest|{document}", content.sha256.digest())
+        try:
+            done = await self.door.act("document_filed", secret, document, name, content.size, sealed)
+        except Conflict as conflict:
+            if conflict.narrow != "already-filed":
+                raise
+            # Two uploads ran at once and the other one came first: the same bytes are filed, others are refused.
+            again = await self.door.ask(secret, Act.FILE, document=document, about={"for": "content"})
+            if self._filed_digest(again, document) != content.sha256.digest():
+                raise
+            await self._store.delete(name) if await self.door.give_up(name) else None
+            return self._answer(again, document, content)
+        return Filed(
+            id=document,
+            state="filed",
+            size=content.size,
+            sha256=content.sha256.hexdigest(),
+            log_entry=done.entry,
+            promise=done.promise,
+        )
+
+    async def _same_again(self, cleared: Clearance, document: DocumentId, content: _Content) -> Filed:
+        async for _ in content:
+            pass
+        content.check()
+        if content.sha256.digest() != self._filed_digest(cleared, document):
+            raise Conflict(
+                "the document is filed with other content; register a new one that replaces it", code="already-filed"
+            )
+        return self._answer(cleared, document, content)
+
+    def _answer(self, cleared: Clearance, document: DocumentId, content: _Content) -> Filed:
+        return Filed(
+            id=document, state="filed", size=content.size, sha256=content.sha256.hexdigest(), log_entry=cleared.entry,
+            promise=self.door.promise(cleared.entry, cleared.leaf, cleared.at),
+        )  # fmt: skip
+
+    def _filed_digest(self, cleared: Clearance, document: DocumentId) -> bytes:
+        sealed = unbase64(str(cleared.facts["digest"]))
+        return self._keyring.open(cleared, _parent(cleared), f"document.digest|{document}", sealed)
+
+    async def _sealed(self, cleared: Clearance, document: DocumentId, content: _Content) -> AsyncIterator[bytes]:
+        case = CaseId(uuid.UUID(str(cleared.facts["case"])))
+        sealer = Sealer(self._keyring.document_key(cleared, str(document)), case, document)
+        async for chunk in content:
+            sealed = sealer.update(chunk)
+            if sealed:
+                yield sealed
+        # What was promised is checked before the last bytes are made: a wrong body never becomes a whole object.
+        content.check()
+        yield sealer.finalize()
+
+    async def open(self, secret: TokenSecret, document: DocumentId, *, confirmed: list[str]) -> Release:
+        """Decide one release; the entry is durable when this returns. The bytes follow from :meth:`Release.chunks`."""
+        cleared = await self.door.ask(secret, Act.OPEN, document=document, about={"confirmed": confirmed})
+        if not cleared.keys:
+            raise Unavailable("the facts changed while this was decided; ask again")
+        return Release(self, secret, cleared, document)
+
+    def describe(self, cleared: Clearance, document: DocumentId) -> tuple[bytes, str]:
+        """The SHA-256 and the file name of a document that may be released."""
+        about = self._about(cleared, _parent(cleared), document, str(cleared.facts["about"]))
+        return self._filed_digest(cleared, document), about.filename
+
+    async def plaintext(self, cleared: Clearance, document: DocumentId, size: int) -> AsyncIterator[bytes]:
+        name, case = str(cleared.facts["object"]), CaseId(uuid.UUID(str(cleared.facts["case"])))
+        reader = ChunkReader(self._keyring.document_key(cleared, str(document)), case, document, sealed_size(size))
+        if reader.sealed_size <= SMALL:
+            whole = b"".join([piece async for piece in self._store.fetch(name)])
+            if plain := reader.open_whole(whole):
+                yield plain
+            return
+        if await self._store.size(name) != reader.sealed_size:
+            raise ObjectTampered("the stored object has another size than was filed")
+        reader.begin(await self._span(name, reader.header_span()))
+        reader.open_last(await self._span(name, reader.last_span()))
+        opener = reader.opener()
+        offset, length = reader.span(0, size)
+        async for piece in self._store.fetch(name, offset=offset, length=length):
+            if plain := opener.update(piece):
+                yield plain
+        opener.finalize()
+
+    async def _span(self, name: str, span: tuple[int, int]) -> bytes:
+        return b"".join([piece async for piece in self._store.fetch(name, offset=span[0], length=span[1])])
+
+    async def get(self, secret: TokenSecret, document: DocumentId) -> tuple[DocumentView, str]:
+        """One document's metadata, and the promise of the entry."""
+        listed = await self.door.ask(secret, Act.LIST, document=document, about={"target": "document"})
+        view = self._view(listed, msgspec.convert(listed.facts["items"], list[dict[str, Any]])[0])
+        return view, self.door.promise(listed.entry, listed.leaf, listed.at)
+
+    async def list_documents(
+        self, secret: TokenSecret, case: CaseId, *, after: uuid.UUID | None, limit: int, kind: str | None
+    ) -> Page:
+        """The documents of a case that the caller may read, and those it filed itself; what it may not see is not counted."""
+        about = {"target": "documents", "after": after, "limit": limit, "type": kind}
+        listed = await self.door.ask(secret, Act.LIST, case=case, about=about)
+        items = msgspec.convert(listed.facts["items"], list[dict[str, Any]])
+        views = [self._view(listed, item) for item in items]
+        return page_of(views, listed.facts, self.door.promise(listed.entry, listed.leaf, listed.at))
+
+    async def mark(self, secret: TokenSecret, document: DocumentId, mark: str) -> Done:
+        """Retract a document, or say that it is misfiled; it closes at once."""
+        return await self.door.act("document_mark", secret, document, mark)
+
+    def _view(self, listed: Clearance, item: dict[str, Any]) -> DocumentView:
+        document = DocumentId(uuid.UUID(item["id"]))
+        parent = f"case:{item['case']}" if item["key_parent"] == "case" else f"register:{item['client']}"
+        about = self._about(listed, parent, document, item["about"])
+        sha256 = None
+        if item["digest"] is not None:
+            sha256 = self._keyring.open(listed, parent, f"document.digest|{document}", unbase64(item["digest"])).hex()
+        known = {name: item[name] for name in DocumentView.__struct_fields__ if name in item}
+        return msgspec.convert(
+            known | {"title": about.title, "filename": about.filename, "sha256": sha256}, DocumentView
+        )
+
+    def _about(self, cleared: Clearance, parent: str, document: DocumentId, sealed: str) -> _About:
+        opened = self._keyring.open(cleared, parent, f"document.about|{document}", unbase64(sealed))
+        return msgspec.json.decode(opened, type=_About)
+
+
+class _Content:
+    """The caller's bytes on their way in: counted, hashed, bounded; yields at most what the limit allows."""
+
+    def __init__(
+        self, body: AsyncIterator[bytes], *, limit: int, length: int | None, digests: dict[str, bytes]
+    ) -> None:
+        if length is not None and length > limit:
+            raise InvalidInput(f"a document has at most {limit} bytes", code="too-large", status=413)
+        self._body = body
+        self._limit = limit
+        self._length = length
+        self._digests = digests
+        self.sha256 = hashlib.sha256()
+        self._sha512 = hashlib.sha512() if "sha-512" in digests else None
+        self.size = 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._body:
+            self.size += len(chunk)
+            if self.size > self._limit:
+                raise InvalidInput(f"a document has at most {self._limit} bytes", code="too-large", status=413)
+            self.sha256.update(chunk)
+            if self._sha512 is not None:
+                self._sha512.update(chunk)
+            if chunk:
+                yield chunk
+
+    def check(self) -> None:
+        """Refuse a body that is not what its headers promised."""
+        if self._length is not None and self.size != self._length:
+            raise InvalidInput("the body is not as long as Content-Length says", code="wrong-length", status=400)
+        made = {"sha-256": self.sha256.digest()} | ({"sha-512": self._sha512.digest()} if self._sha512 else {})
+        for algorithm, promised in self._digests.items():
+            if made[algorithm] != promised:
+                raise InvalidInput(
+                    f"the body does not have the {algorithm} that Content-Digest says",
+                    field="Content-Digest",
+                    code="wrong-digest",
+                )
+
+
+def parse_content_digest(header: str | None) -> dict[str, bytes]:
+    """The digests of a Content-Digest header that we check: ``sha-256`` and ``sha-512``; others are ignored.
+
+    Source: RFC 9530 §2, §5 (a dictionary of byte sequences, RFC 8941 §3.2).
+    """
+    found: dict[str, bytes] = {}
+    for member in (header or "").split(","):
+        algorithm, _, value = member.strip().partition("=")
+        if not algorithm:
+            continue
+        if not (len(value) >= 2 and value[0] == value[-1] == ":"):
+            raise InvalidInput("expected algorithm=:base64:", field="Content-Digest", code="invalid-digest", status=400)
+        if algorithm in ("sha-256", "sha-512"):
+            try:
+                found[algorithm] = base64.b64decode(value[1:-1], validate=True)
+            except ValueError:
+                raise InvalidInput(
+                    "expected algorithm=:base64:", field="Content-Digest", code="invalid-digest", status=400
+                ) from None
+    return found
+
+
+def _parent(cleared: Clearance) -> str:
+    facts = cleared.facts
+    return f"case:{facts['case']}" if facts["key_parent"] == "case" else f"register:{facts['client']}"
+
+
+def _integer(value: object) -> int:
+    if not isinstance(value, int):
+        raise InvariantViolated("the door gave no size")
+    return value
+
+
+def _checked(new: NewDocument) -> dict[str, Any]:
+    """The document's metadata as the database takes it, all but what is sealed."""
+    require_code("document type", new.type, "type")
+    require_code("language", new.language, "language")
+    if not 0 < len(new.title.strip()) <= 300:
+        raise InvalidInput("a title has 1 to 300 characters", field="title")
+    if not 0 < len(new.filename) <= 255 or any(ord(c) < 32 for c in new.filename):
+        raise InvalidInput("a file name has 1 to 255 characters and no control characters", field="filename")
+    kind, _, subtype = new.media_type.partition("/")
+    if (
+        not kind
+        or not subtype
+        or len(new.media_type) > 127
+        or not new.media_type.isascii()
+        or any(c <= " " for c in new.media_type)
+    ):
+        raise InvalidInput("expected a media type such as application/pdf", field="media_type")
+    parse_day(new.dated, "dated")
+    if new.valid_until is not None and parse_day(new.valid_until, "valid_until") < parse_day(new.dated, "dated"):
+        raise InvalidInput("valid_until is before dated", field="valid_until", code="invalid-day")
+    if new.protected_classes is None and DOCUMENT_TYPES[new.type].can_be_protected:
+        raise InvalidInput(
+            "say which protected classes the document belongs to, or an empty list",
+            field="protected_classes",
+            code="protected-classes-missing",
+        )
+    classes = sorted({require_code("protected class", c, "protected_classes") for c in new.protected_classes or ()})
+    return {
+        "type": new.type, "language": new.language, "dated": new.dated, "valid_until": new.valid_until, "source": new.source,
+        "attachment_of": new.attachment_of, "replaces": new.replaces, "protected_classes": classes, "media_type": new.media_type,
+        "third_persons": new.third_persons, "check_before_client": new.check_before_client, "original": new.original,
+    }  # fmt: skip
+
+
+__all__ = ["DocumentView", "Documents", "Filed", "NewDocument", "Release", "VaultError", "parse_content_digest"]
