@@ -11,7 +11,9 @@ BEGIN
     END IF;
     FOREACH name IN ARRAY ARRAY['vault_owner', 'vault_service', 'vault_tokens', 'vault_worker', 'vault_sequencer', 'vault_monitor'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
-            EXECUTE format('CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT', name);
+            EXECUTE format('CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS %s', name,
+                -- Only who inherits a function's owner may replace the function: the next version's migration does.
+                CASE name WHEN 'vault_owner' THEN 'INHERIT' ELSE 'NOINHERIT' END);
         END IF;
     END LOOP;
     -- The owner installs the door's functions in the door's name; it is never used by a running service.
