@@ -381,7 +381,7 @@ def _integer(value: object) -> int:
 
 def _checked(new: NewDocument) -> dict[str, Any]:
     """The document's metadata as the database takes it, all but what is sealed."""
-    require_code("document type", new.type, "type")
+    require_code("document-type", new.type, "type")
     require_code("language", new.language, "language")
     if not 0 < len(new.title.strip()) <= 300:
         raise InvalidInput("a title has 1 to 300 characters", field="title")
@@ -405,7 +405,7 @@ def _checked(new: NewDocument) -> dict[str, Any]:
             field="protected_classes",
             code="protected-classes-missing",
         )
-    classes = sorted({require_code("protected class", c, "protected_classes") for c in new.protected_classes or ()})
+    classes = sorted({require_code("protected-class", c, "protected_classes") for c in new.protected_classes or ()})
     return {
         "type": new.type, "language": new.language, "dated": new.dated, "valid_until": new.valid_until, "source": new.source,
         "attachment_of": new.attachment_of, "replaces": new.replaces, "protected_classes": classes, "media_type": new.media_type,

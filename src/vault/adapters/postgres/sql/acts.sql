@@ -237,8 +237,10 @@ BEGIN
     e := vault.entry_of(t, 'document-add', now);
     e.case_id := a_case; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = a_case);
     e.document := a_document; e.document_type := about ->> 'type'; e.source := the_source;
-    -- A withdrawal that commits now waits for us, or we for it.
+    -- A withdrawal that commits now waits for us, or we for it; then it is earlier than now.
     PERFORM FROM vault.fact_version v WHERE v.scope = 'case:' || a_case FOR SHARE;
+    now := vault.clock();
+    e.id := vault.uuid7(now); e.at := now;
     against := vault.may_file(t, a_case, about ->> 'type', now);
     IF e.client IS NULL OR 'not-a-member' = ANY (against) THEN RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL); END IF;
     IF against <> '{}' THEN RETURN vault.conclude(e, 'forbidden', against, NULL); END IF;
@@ -288,6 +290,8 @@ BEGIN
     e.document := a_document; e.document_type := d.type; e.source := d.source; e.bytes := a_size;
     IF d.id IS NULL OR d.agency IS DISTINCT FROM t.agency THEN RETURN vault.conclude(e, 'hidden', '{document-not-covered}', NULL); END IF;
     PERFORM FROM vault.fact_version v WHERE v.scope = 'case:' || d.case_id FOR SHARE;
+    now := vault.clock();
+    e.id := vault.uuid7(now); e.at := now;
     against := vault.may_file(t, d.case_id, d.type, now);
     IF against <> '{}' THEN RETURN vault.conclude(e, 'forbidden', against, NULL); END IF;
     PERFORM FROM vault.attempt a WHERE a.object = an_object AND a.document = a_document FOR UPDATE;
@@ -329,11 +333,14 @@ DECLARE
     d vault.document;
 BEGIN
     IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF a_mark NOT IN ('retracted', 'misfiled') THEN
+        RAISE EXCEPTION 'no such mark' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     SELECT * INTO d FROM vault.document x WHERE x.id = a_document;
     e := vault.entry_of(t, 'document-' || a_mark, now);
     e.case_id := d.case_id; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = d.case_id);
     e.document := a_document; e.document_type := d.type; e.source := d.source;
-    IF d.id IS NULL OR t.actor <> 'professional' OR a_mark NOT IN ('retracted', 'misfiled') OR NOT coalesce(
+    IF d.id IS NULL OR t.actor <> 'professional' OR NOT coalesce(
             (d.agency = t.agency AND vault.is_member(d.case_id, t.agency, NULL, now))
             OR (vault.is_coordinator(t, d.case_id, now) AND (vault.may_read(t, d.id, now)).decision = 'permit')
             OR (a_mark = 'misfiled' AND EXISTS (SELECT FROM vault.known k WHERE k.document = d.id AND k.agency = t.agency)), false) THEN

@@ -218,7 +218,8 @@ BEGIN
     e := vault.entry_of(t, 'explain', now);
     e.case_id := d.case_id; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = d.case_id); e.document := a_document;
     e.document_type := d.type; e.action := an_action; e.facts := concat_ws(' ', an_agency, a_unit, a_role, a_purpose);
-    verdict := vault.decide(a_document, an_agency, a_unit, a_role, a_subject, an_action, a_purpose, least(coalesce(an_instant, now), now));
+    -- The unit '*' of names_recipient is for memberships only.
+    verdict := vault.decide(a_document, an_agency, nullif(a_unit, '*'), a_role, a_subject, an_action, a_purpose, least(coalesce(an_instant, now), now));
     told := d.id IS NOT NULL AND (vault.is_coordinator(t, d.case_id, now)
         OR (t.actor = 'client' AND e.client = t.client)
         OR (t.actor = 'professional' AND an_agency = t.agency AND (d.agency = t.agency

@@ -125,7 +125,9 @@ BEGIN
         answer.status := 'not-durable';
         RETURN answer;
     END IF;
-    e := vault.entry_of(t, act, now);
+    IF act NOT IN ('file', 'open', 'list', 'find', 'export', 'package', 'verify', 'repair', 'rewrap', 'destroy') THEN
+        RAISE EXCEPTION 'no such act' USING ERRCODE = 'invalid_parameter_value';
+    END IF;
 
     -- (1) The thing, if there is one; an unknown id runs the same statements.
     SELECT coalesce(doc.case_id, a_case) AS case_id, cc.client, doc.id AS document, doc.type, doc.source, doc.agency, doc.protected_classes,
@@ -136,10 +138,13 @@ BEGIN
     LEFT JOIN vault.document doc ON doc.id = asked.id
     LEFT JOIN vault.filing fil ON fil.document = doc.id
     LEFT JOIN vault.client_case cc ON cc.id = coalesce(doc.case_id, a_case);
+    -- (2) The versions of everything that the decision rests on, read before the decision; take compares them. The clock is
+    -- read after them: a fact that they count is not later than now, and one that they do not count stops take.
+    versions := ARRAY[vault.row_of('case:' || d.case_id), vault.row_of('client:' || d.client), vault.row_of('agency:' || t.agency)];
+    now := vault.clock();
+    e := vault.entry_of(t, act, now);
     e.case_id := coalesce(d.case_id, a_case); e.document := a_document; e.document_type := d.type; e.source := d.source;
     e.client := coalesce(d.client, t.client);
-    -- (2) The versions of everything that the decision rests on, read before the decision; take compares them.
-    versions := ARRAY[vault.row_of('case:' || d.case_id), vault.row_of('client:' || d.client), vault.row_of('agency:' || t.agency)];
 
     -- (3) The decision. A suspended agency or application has lost its token already.
     IF t.agency IS NOT NULL AND vault.is_suspended(t.agency, t.application, now) THEN
@@ -233,6 +238,8 @@ DECLARE
     t vault.token := vault.asker(secret, now);
 BEGIN
     IF pg_catalog.current_setting('synchronous_commit') = 'off' THEN RETURN; END IF;
+    -- A stricter isolation would compare the versions of an old snapshot: blind to a withdrawal acknowledged since.
+    IF pg_catalog.current_setting('transaction_isolation') <> 'read committed' THEN RETURN; END IF;
     SELECT * INTO c FROM vault.clearance x
     WHERE x.entry = an_entry AND x.asker = t.secret_sha256 AND x.taken_at IS NULL
     FOR UPDATE;

@@ -1,0 +1,25 @@
+"""uvicorn's HTTP protocol with one thing more: an application may reset its connection.
+
+Closing a connection in the middle of a body can look like a complete answer to a careless client; a reset cannot.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+class ResettableProtocol(HttpToolsProtocol):
+    """Puts ``vault.abort`` into the scope's extensions: a call that resets the connection."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        scope: Any = self.scope
+        scope["extensions"] = {"vault.abort": self._abort}
+
+    def _abort(self) -> None:
+        if self.cycle is not None:
+            # The cycle must not complain that its answer was not completed: that is the point.
+            self.cycle.disconnected = True
+        self.transport.abort()

@@ -1,0 +1,57 @@
+"""Puts the routes together: one application, one table of errors, the same header fields on every answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from litestar import Litestar, Response, Router
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import ControllerRouterHandler
+
+from vault.api.asking import Authenticate
+from vault.api.problems import on_any_error, on_http_exception, on_vault_error
+from vault.errors import Unauthenticated, VaultError
+
+SECURITY_HEADERS: Mapping[str, str] = {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+
+def create_app(
+    routers: Sequence[Router | ControllerRouterHandler],
+    *,
+    authenticate: Authenticate,
+    challenge_headers: Callable[[Unauthenticated], dict[str, str]],
+    max_json_bytes: int,
+    version: str,
+    on_shutdown: Sequence[Callable[[], Any]] = (),
+) -> Litestar:
+    """The application. ``authenticate`` and ``challenge_headers`` come from the authorization server's side."""
+    app = Litestar(
+        route_handlers=list(routers),
+        exception_handlers={VaultError: on_vault_error, HTTPException: on_http_exception, Exception: on_any_error},
+        request_max_body_size=max_json_bytes,
+        after_request=_add_headers,
+        on_shutdown=list(on_shutdown),
+        openapi_config=OpenAPIConfig(
+            title="Consent-gated record vault", version=version, path="/schema", use_handler_docstrings=True,
+            components=Components(security_schemes={
+                "token": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT", description="RFC 9068, from /oauth/token")}),
+        ),
+        logging_config=None,
+    )  # fmt: skip
+    app.state.authenticate = authenticate
+    app.state.challenge_headers = challenge_headers
+    return app
+
+
+async def _add_headers(response: Response[Any]) -> Response[Any]:
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

@@ -1,0 +1,63 @@
+"""Who asks: the verified token of a request, put into its state before any body is read."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, Protocol
+
+from litestar import Request, Response
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from litestar.params import Parameter
+
+from vault.errors import InvalidInput
+from vault.model import TokenSecret
+from vault.services.cases import Page
+
+AnyRequest = Request[Any, Any, Any]
+
+
+class Token(Protocol):
+    """What a route needs of an access token."""
+
+    @property
+    def secret(self) -> TokenSecret: ...
+
+
+Authenticate = Callable[[str | None, str, str, Sequence[str]], Awaitable[Token]]
+"""(Authorization header, method, raw path, DPoP headers) -> token. Raises: Unauthenticated."""
+
+Cursor = Annotated[uuid.UUID | None, Parameter(query="cursor", required=False)]
+Limit = Annotated[int, Parameter(query="limit", ge=1, le=200)]
+
+
+async def require_token(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Litestar guard: the request's token is verified, or the request is refused with 401."""
+    authenticate: Authenticate = connection.app.state.authenticate
+    headers = connection.headers
+    scope: dict[str, Any] = dict(connection.scope)
+    path: bytes = scope.get("raw_path") or scope["path"].encode()
+    connection.state.token = await authenticate(
+        headers.get("authorization"), scope["method"], path.decode("latin-1"), headers.getall("dpop", [])
+    )
+
+
+def secret_of(request: AnyRequest) -> TokenSecret:
+    """The secret id by which the database knows the asker."""
+    token: Token = request.state.token
+    return token.secret
+
+
+def listed(page: Page) -> Response[dict[str, Any]]:
+    """A list's answer: ``{"items", "next"}``."""
+    return Response({"items": page.items, "next": page.next}, headers={"Vault-Log-Entry": page.promise})
+
+
+def confirmed_classes(request: AnyRequest) -> list[str]:
+    """The protected classes that the reader confirms, from Vault-Confirm: codes apart by commas."""
+    header = request.headers.get("vault-confirm", "")
+    classes = [c.strip() for c in header.split(",") if c.strip()]
+    if len(classes) > 10 or any(len(c) > 40 for c in classes):
+        raise InvalidInput("name the protected classes that you mean to open", field="Vault-Confirm", status=400)
+    return classes

@@ -1,0 +1,56 @@
+"""Routes of consents, withdrawals, decisions and the case's log (design.md §4)."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from litestar import Response, Router, get, post
+from litestar.params import FromPath
+
+from vault.api.asking import AnyRequest, Cursor, Limit, listed, require_token, secret_of
+from vault.model import CaseId, ConsentId
+from vault.services.consents import Asking, Consents, Explained, NewConsent, Withdrawing
+
+
+def consents_router(consents: Consents) -> Router:
+    """All routes below /v1 that belong to consents and decisions."""
+
+    @post("/cases/{case:uuid}/consents", status_code=201)
+    async def record(request: AnyRequest, case: FromPath[uuid.UUID], data: NewConsent) -> Response[dict[str, Any]]:
+        """Record a written consent: its signed form was filed first."""
+        made = await consents.record(secret_of(request), CaseId(case), data)
+        body = {"id": made.id, "recorded_at": made.recorded_at, "log_entry": made.log_entry}
+        return Response(body, headers={"Vault-Log-Entry": made.promise})
+
+    @get("/cases/{case:uuid}/consents")
+    async def list_consents(
+        request: AnyRequest, case: FromPath[uuid.UUID], cursor: Cursor = None, limit: Limit = 50
+    ) -> Response[dict[str, Any]]:
+        """The coordinator sees every clause, an agency those that name it."""
+        return listed(await consents.list_consents(secret_of(request), CaseId(case), after=cursor, limit=limit))
+
+    @post("/consents/{consent:uuid}/withdraw", status_code=200)
+    async def withdraw(
+        request: AnyRequest, consent: FromPath[uuid.UUID], data: Withdrawing
+    ) -> Response[dict[str, Any]]:
+        """Record a withdrawal; when this is answered, every later request is denied."""
+        body, promise = await consents.withdraw(secret_of(request), ConsentId(consent), data)
+        return Response(body, headers={"Vault-Log-Entry": promise})
+
+    @post("/decisions", status_code=200)
+    async def decide(request: AnyRequest, data: Asking) -> Response[Explained]:
+        """Explain: which provision of which signed form decides, and every reason against."""
+        explained, promise = await consents.explain(secret_of(request), data)
+        return Response(explained, headers={"Vault-Log-Entry": promise})
+
+    @get("/cases/{case:uuid}/log")
+    async def log(
+        request: AnyRequest, case: FromPath[uuid.UUID], cursor: Cursor = None, limit: Limit = 100
+    ) -> Response[dict[str, Any]]:
+        """Openings and other acts on the case, for the coordinator."""
+        return listed(await consents.log(secret_of(request), CaseId(case), after=cursor, limit=limit))
+
+    return Router(
+        "/v1", guards=[require_token], tags=["consents"], route_handlers=[record, list_consents, withdraw, decide, log]
+    )

@@ -1,0 +1,147 @@
+"""Every error as application/problem+json: the one table from error to status.
+
+Source: RFC 9457; design.md §4. No title, detail or field ever repeats what the caller sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from vault import errors
+
+logger = logging.getLogger("vault.api")
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 2
+
+# class -> (status, title); the first class of an error's ancestry that stands here decides
+STATUS: Mapping[type[errors.VaultError], tuple[int, str]] = {
+    errors.Hidden: (404, "Not found"),
+    errors.Forbidden: (403, "Not permitted"),
+    errors.ConfirmationRequired: (428, "Confirmation required"),
+    errors.Unauthenticated: (401, "Not authenticated"),
+    errors.InvalidInput: (422, "Invalid input"),
+    errors.Conflict: (409, "Conflict"),
+    errors.TooMany: (429, "Too many requests"),
+    errors.Unavailable: (503, "Unavailable"),
+    errors.IntegrityBroken: (500, "Stored content is damaged"),
+}
+
+# status of the framework's own refusals -> (code, title, sentence)
+_PLAIN: Mapping[int, tuple[str, str, str]] = {
+    400: ("malformed-request", "Malformed request", "the request cannot be read"),
+    404: ("not-found", "Not found", "there is nothing here that you may see"),
+    405: ("method-not-allowed", "Method not allowed", "this path does not take this method"),
+    413: ("too-large", "Too large", "the body is larger than this path takes"),
+    415: ("unsupported-media-type", "Unsupported media type", "send application/json"),
+    429: ("too-many-requests", "Too many requests", "ask again later"),
+}
+
+_PATH = re.compile(r" - at `\$\.?(?:data\.?)?([^`]*)`")
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """RFC 9457 problem details with the vault's members."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    field: str | None = None
+    reasons: tuple[str, ...] | None = None
+
+
+def problem(
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    *,
+    field: str | None = None,
+    reasons: tuple[str, ...] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response[Problem]:
+    """An answer of that status; ``code`` is stable and makes the type."""
+    body = Problem(
+        type=f"urn:vault:problem:{code}",
+        title=title,
+        status=status,
+        detail=detail,
+        code=code,
+        field=field,
+        reasons=reasons or None,
+    )
+    return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+
+
+def on_vault_error(request: Request[Any, Any, Any], error: errors.VaultError) -> Response[Problem]:
+    """Answer one of the vault's own errors."""
+    status, title = next(((s, t) for c, (s, t) in STATUS.items() if isinstance(error, c)), (500, "Internal error"))
+    code, headers = error.code, {}
+    if isinstance(error, errors.InvalidInput):
+        status, code = error.status, error.narrow
+    elif isinstance(error, errors.Conflict):
+        code = error.narrow
+    elif isinstance(error, errors.Refused) and error.promise is not None:
+        headers["Vault-Log-Entry"] = error.promise
+    elif isinstance(error, errors.Unavailable):
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    elif isinstance(error, errors.TooMany):
+        headers["Retry-After"] = str(error.retry_after_s)
+    elif isinstance(error, errors.Unauthenticated):
+        headers |= request.app.state.challenge_headers(error)
+    if status >= 500:
+        logger.error("%s: %s", code, error.detail)
+    return problem(
+        status, code, title, error.detail or title.lower(), field=error.field, reasons=error.reasons, headers=headers
+    )
+
+
+def on_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+    """Answer a refusal of the framework in the vault's own words; its texts may repeat input and are dropped."""
+    if isinstance(error, ValidationException):
+        return _invalid(error)
+    status = error.status_code
+    if status == 400:
+        return problem(400, "malformed-json", "Malformed JSON", "the body is not one JSON value in UTF-8")
+    code, title, detail = _PLAIN.get(status, ("http-error", "Refused", "the request was refused"))
+    allowed = {k: v for k, v in (error.headers or {}).items() if k.lower() == "allow"}
+    return problem(status, code, title, detail, headers=allowed)
+
+
+def _invalid(error: ValidationException) -> Response[Problem]:
+    cause = error.__cause__
+    text = str(cause) if cause is not None else ""
+    found = _PATH.search(text)
+    field = (found.group(1) if found else "") or None
+    message = text[: found.start()] if found else text
+    if unknown := re.search(r"unknown field `([^`]{1,100})`", message):
+        field = f"{field}.{unknown.group(1)}" if field else unknown.group(1)
+        return problem(422, "unknown-field", "Invalid input", "this field is not known here", field=field)
+    if missing := re.search(r"missing required field `([^`]{1,100})`", message):
+        field = f"{field}.{missing.group(1)}" if field else missing.group(1)
+        return problem(
+            422, "missing-field", "Invalid input", "this field is missing", field=field if field != "data" else None
+        )
+    # msgspec's other sentences name types and formats, never values.
+    return problem(
+        422, "invalid-type", "Invalid input", message[:200].lower() or "this field is not of its type", field=field
+    )
+
+
+def on_any_error(_: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Our own bug: the class and place are logged, never its text, which may hold what nobody may read."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else "unknown"
+    logger.critical("unexpected %s at %s", type(error).__name__, place)
+    return problem(500, "internal", "Internal error", "something went wrong on our side; nothing was released")

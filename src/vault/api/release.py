@@ -1,0 +1,127 @@
+"""The answer that carries a document: headers, bytes, and the outcome that the log keeps.
+
+The first piece is opened before the status line leaves, so a damaged object is a clean 500. When something breaks later,
+the connection is reset: no client takes what it has for complete (promise P10).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from urllib.parse import quote
+
+from litestar import Response
+from litestar.types import Receive, Scope, Send
+
+from vault.api.problems import on_vault_error
+from vault.errors import VaultError
+from vault.model import Outcome
+from vault.services.documents import Release
+
+logger = logging.getLogger("vault.api")
+
+
+class ReleaseResponse(Response[None]):
+    """Streams one release; the framework hands over the connection and nothing else."""
+
+    def __init__(self, release: Release) -> None:
+        super().__init__(None)
+        self._release = release
+
+    def to_asgi_response(self, app: Any, request: Any, **_: Any) -> Any:
+        return _Sender(self._release, app, request)
+
+
+class _Sender:
+    """One running release as an ASGI application."""
+
+    def __init__(self, release: Release, app: Any, request: Any) -> None:
+        self._release = release
+        self._app = app
+        self._request = request
+        self._sent = 0
+        self._gone = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        watcher = asyncio.create_task(self._watch(receive))
+        outcome = Outcome.UNKNOWN
+        try:
+            outcome = await self._send(scope, receive, send)
+        finally:
+            watcher.cancel()
+            # The log must learn how it ended, also when we are being cancelled.
+            await asyncio.shield(self._end(outcome))
+
+    async def _send(self, scope: Scope, receive: Receive, send: Send) -> Outcome:
+        chunks = self._release.chunks()
+        try:
+            first = await anext(chunks, b"")
+        except VaultError as error:
+            answer = on_vault_error(self._request, error)
+            await answer.to_asgi_response(self._app, self._request)(scope, receive, send)
+            return Outcome.BROKEN
+        await send({"type": "http.response.start", "status": 200, "headers": _headers(self._release)})
+        try:
+            await self._body(first, chunks, send)
+        except VaultError as error:
+            logger.error("a release broke off: %s", error.code)  # noqa: TRY400 - the trace holds nothing more
+            _abort(scope)
+            return Outcome.BROKEN
+        return Outcome.UNKNOWN if self._gone else Outcome.DELIVERED
+
+    async def _body(self, first: bytes, chunks: AsyncIterator[bytes], send: Send) -> None:
+        await self._piece(first, send)
+        async for chunk in chunks:
+            if self._gone:
+                return
+            await self._piece(chunk, send)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _piece(self, chunk: bytes, send: Send) -> None:
+        if chunk:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            self._sent += len(chunk)
+
+    async def _watch(self, receive: Receive) -> None:
+        """Notice that the caller has gone away: what was handed over from then on reached nobody."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
+
+    async def _end(self, outcome: Outcome) -> None:
+        # A database that cannot be reached now leaves the clearance; the sweeper writes "unknown".
+        with contextlib.suppress(VaultError):
+            await self._release.end(outcome, self._sent)
+
+
+def _abort(scope: Scope) -> None:
+    abort: Callable[[], None] | None = (scope.get("extensions") or {}).get("vault.abort")  # type: ignore[assignment]
+    if abort is None:
+        raise ConnectionAbortedError
+    abort()
+
+
+def _headers(release: Release) -> list[tuple[bytes, bytes]]:
+    """The header fields of a release.
+
+    Source: RFC 9530 §3 (Repr-Digest), RFC 6266 and RFC 8187 (file name), RFC 9110 §8.8.3 (ETag).
+    """
+    digest = base64.b64encode(release.sha256).decode()
+    # A file name from somebody else's system: no path, nothing that a browser would act on.
+    name = release.filename.replace("\\", "/").rpartition("/")[2].strip(". ") or "document"
+    fields = {
+        "content-type": release.media_type,
+        "content-length": str(release.size),
+        "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+        "repr-digest": f"sha-256=:{digest}:",
+        "etag": f'"{release.sha256.hex()[:32]}"',
+        "cache-control": "no-store",
+        "x-content-type-options": "nosniff",
+        "content-security-policy": "sandbox; default-src 'none'",
+        "vault-log-entry": release.promise,
+    }
+    return [(k.encode("ascii"), v.encode("latin-1")) for k, v in fields.items()]

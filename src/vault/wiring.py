@@ -1,0 +1,105 @@
+"""The only file that knows every concrete class: settings become a running vault here."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+import httpx
+import msgspec
+from litestar import Litestar
+
+from vault.adapters.keyring.file import FileKeyring
+from vault.adapters.postgres.checks import require_modest
+from vault.adapters.postgres.door import PostgresDoor
+from vault.adapters.postgres.pool import Pool
+from vault.adapters.postgres.tokens import PostgresTokenRegister
+from vault.adapters.stores.directory import DirectoryStore
+from vault.api.app import create_app
+from vault.api.cases import cases_router
+from vault.api.consents import consents_router
+from vault.api.documents import documents_router
+from vault.api.health import health_router
+from vault.errors import SettingsWrong
+from vault.oauth.remote_keys import HttpRemoteKeys
+from vault.oauth.resource import ResourceGuard, challenge_headers
+from vault.oauth.routes import oauth_router
+from vault.oauth.server import OAuthParts
+from vault.oauth.tokens import IssuerKeys
+from vault.ports import ObjectStore
+from vault.rules.catalogue import PURPOSES
+from vault.services.cases import Cases
+from vault.services.consents import Consents
+from vault.services.documents import Documents
+from vault.settings import DatabaseRole, Settings, StoreDirectory, require
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """A vault put together, without its HTTP side."""
+
+    settings: Settings
+    keyring: FileKeyring
+    store: ObjectStore
+    service: Pool
+    tokens: Pool
+    door: PostgresDoor
+    cases: Cases
+    documents: Documents
+    consents: Consents
+    oauth: OAuthParts
+    http: httpx.AsyncClient
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.service.close()
+        await self.tokens.close()
+        await self.http.aclose()
+
+
+def make_store(settings: Settings) -> ObjectStore:
+    """The object store that the settings name."""
+    store = require(settings.store, "store")
+    if isinstance(store, StoreDirectory):
+        return DirectoryStore(store.path)
+    raise SettingsWrong("store: a bucket cannot be used by this version yet; give file:///path", field="store")
+
+
+def build(settings: Settings) -> Parts:
+    """Put the parts together; nothing is connected yet. Raises: SettingsWrong, KeyringUnavailable."""
+    issuer = require(settings.issuer, "issuer")
+    keyring = FileKeyring(require(settings.keyring, "keyring"))
+    store = make_store(settings)
+    service = Pool(settings.database_url(DatabaseRole.SERVICE), size=settings.pool_size, wait_s=settings.log_wait_s)
+    tokens = Pool(
+        settings.database_url(DatabaseRole.TOKENS), size=max(2, settings.pool_size // 4), wait_s=settings.log_wait_s
+    )
+    door = PostgresDoor(service, keyring)
+    http = httpx.AsyncClient(timeout=5, follow_redirects=False, trust_env=False)
+    oauth = OAuthParts(
+        issuer=issuer, keys=IssuerKeys([key for _, key in keyring.issuer_keys()]), register=PostgresTokenRegister(tokens),
+        keyring=keyring, purposes=frozenset(PURPOSES), ttl_s=settings.token_ttl_s, remote_keys=HttpRemoteKeys(http),
+    )  # fmt: skip
+    return Parts(
+        settings=settings, keyring=keyring, store=store, service=service, tokens=tokens, door=door, cases=Cases(door, keyring),
+        documents=Documents(door, keyring, store, max_bytes=settings.max_document_bytes), consents=Consents(door, keyring),
+        oauth=oauth, http=http,
+    )  # fmt: skip
+
+
+def build_app(parts: Parts) -> Litestar:
+    """The whole HTTP surface over the parts."""
+    guard = ResourceGuard(parts.oauth)
+    checks = {"database": parts.door.check, "store": parts.store.check}
+    routers = [
+        oauth_router(parts.oauth), cases_router(parts.cases), documents_router(parts.documents), consents_router(parts.consents),
+        health_router(checks),
+    ]  # fmt: skip
+    return create_app(
+        routers, authenticate=guard.authenticate, challenge_headers=challenge_headers, max_json_bytes=parts.settings.max_json_bytes,
+        version=version("consent-vault"), on_shutdown=[parts.close],
+    )  # fmt: skip
+
+
+async def check_roles(parts: Parts) -> None:
+    """Refuse to serve under a database role that could go round the door. Raises: SettingsWrong, DatabaseUnavailable."""
+    await require_modest(parts.service, "database_url_service")
+    await require_modest(parts.tokens, "database_url_tokens")
