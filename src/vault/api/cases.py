@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from litestar import Response, Router, delete, get, patch, post
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from vault.api.asking import AnyRequest, Cursor, Limit, listed, require_token, secret_of
@@ -53,6 +54,11 @@ class NewMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def cases_router(cases: Cases) -> Router:
     """All routes below /v1 that belong to cases."""
+    handlers = [*_case_handlers(cases), *_member_handlers(cases), *_inbox_handlers(cases)]
+    return Router("/v1", guards=[require_token], tags=["cases"], route_handlers=handlers)
+
+
+def _case_handlers(cases: Cases) -> list[HTTPRouteHandler]:
 
     @post("/cases", status_code=201)
     async def open_case(request: AnyRequest, data: OpenCase) -> Response[OpenedCase]:
@@ -91,6 +97,10 @@ def cases_router(cases: Cases) -> Router:
         done = await cases.record_death(secret_of(request), ClientId(client), data.died_on)
         return Response({"id": client, "died_on": data.died_on}, headers={"Vault-Log-Entry": done.promise})
 
+    return [open_case, list_cases, get_case, change_case, find_client, change_client]
+
+
+def _member_handlers(cases: Cases) -> list[HTTPRouteHandler]:
     @post("/cases/{case:uuid}/members", status_code=201)
     async def add_member(request: AnyRequest, case: FromPath[uuid.UUID], data: NewMember) -> Response[MemberView]:
         """Give an agency a place in the case, within what the consent names."""
@@ -105,6 +115,10 @@ def cases_router(cases: Cases) -> Router:
         done = await cases.end_member(secret_of(request), CaseId(case), member)
         return Response(None, headers={"Vault-Log-Entry": done.promise})
 
+    return [add_member, end_member]
+
+
+def _inbox_handlers(cases: Cases) -> list[HTTPRouteHandler]:
     @get("/inbox")
     async def inbox(request: AnyRequest, cursor: Cursor = None, limit: Limit = 50) -> Response[dict[str, Any]]:
         """Notices to the caller's agency, without content."""
@@ -115,9 +129,4 @@ def cases_router(cases: Cases) -> Router:
         done = await cases.acknowledge(secret_of(request), item)
         return Response({"id": item, "acknowledged": True}, headers={"Vault-Log-Entry": done.promise})
 
-    return Router(
-        "/v1", guards=[require_token], tags=["cases"],
-        route_handlers=[
-            open_case, list_cases, get_case, change_case, find_client, change_client, add_member, end_member, inbox, acknowledge,
-        ],
-    )  # fmt: skip
+    return [inbox, acknowledge]

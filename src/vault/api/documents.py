@@ -10,6 +10,7 @@ import msgspec
 from litestar import Response, Router, get, post, put
 from litestar.datastructures import ResponseHeader
 from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, Parameter
 
@@ -17,7 +18,8 @@ from vault.api.asking import AnyRequest, Cursor, Limit, confirmed_classes, liste
 from vault.api.release import ReleaseResponse
 from vault.errors import InvalidInput
 from vault.model import CaseId, DocumentId
-from vault.services.documents import Documents, DocumentView, NewDocument, parse_content_digest
+from vault.services.documents import Documents, DocumentView
+from vault.services.incoming import NewDocument, parse_content_digest
 
 TypeFilter = Annotated[str | None, Parameter(query="type", required=False, max_length=40)]
 
@@ -39,6 +41,11 @@ class FiledContent(msgspec.Struct, frozen=True):
 
 def documents_router(documents: Documents) -> Router:
     """All routes below /v1 that belong to documents."""
+    handlers = [*_paper_handlers(documents), *_content_handlers(documents)]
+    return Router("/v1", guards=[require_token], tags=["documents"], route_handlers=handlers)
+
+
+def _paper_handlers(documents: Documents) -> list[HTTPRouteHandler]:
 
     @post("/cases/{case:uuid}/documents", status_code=201)
     async def register(request: AnyRequest, case: FromPath[uuid.UUID], data: NewDocument) -> Response[Registered]:
@@ -64,6 +71,22 @@ def documents_router(documents: Documents) -> Router:
         view, promise = await documents.get(secret_of(request), DocumentId(document))
         return Response(view, headers={"Vault-Log-Entry": promise})
 
+    @post("/documents/{document:uuid}/retract", status_code=200)
+    async def retract(request: AnyRequest, document: FromPath[uuid.UUID]) -> Response[Registered]:
+        """Take a document back: it opens to nobody but the client."""
+        done = await documents.mark(secret_of(request), DocumentId(document), "retracted")
+        return Response(Registered(id=document, state="retracted"), headers={"Vault-Log-Entry": done.promise})
+
+    @post("/documents/{document:uuid}/misfiled", status_code=200)
+    async def misfiled(request: AnyRequest, document: FromPath[uuid.UUID]) -> Response[Registered]:
+        """Say that this is the wrong person's paper: it closes to everyone at once."""
+        done = await documents.mark(secret_of(request), DocumentId(document), "misfiled")
+        return Response(Registered(id=document, state="misfiled"), headers={"Vault-Log-Entry": done.promise})
+
+    return [register, list_documents, get_document, retract, misfiled]
+
+
+def _content_handlers(documents: Documents) -> list[HTTPRouteHandler]:
     @put("/documents/{document:uuid}/content", request_max_body_size=None, status_code=200)
     async def put_content(request: AnyRequest, document: FromPath[uuid.UUID]) -> Response[FiledContent]:
         """The raw bytes. Answered when the ciphertext is durable and its row is committed."""
@@ -94,22 +117,7 @@ def documents_router(documents: Documents) -> Router:
         release = await documents.open(secret_of(request), DocumentId(document), confirmed=confirmed_classes(request))
         return ReleaseResponse(release)
 
-    @post("/documents/{document:uuid}/retract", status_code=200)
-    async def retract(request: AnyRequest, document: FromPath[uuid.UUID]) -> Response[Registered]:
-        """Take a document back: it opens to nobody but the client."""
-        done = await documents.mark(secret_of(request), DocumentId(document), "retracted")
-        return Response(Registered(id=document, state="retracted"), headers={"Vault-Log-Entry": done.promise})
-
-    @post("/documents/{document:uuid}/misfiled", status_code=200)
-    async def misfiled(request: AnyRequest, document: FromPath[uuid.UUID]) -> Response[Registered]:
-        """Say that this is the wrong person's paper: it closes to everyone at once."""
-        done = await documents.mark(secret_of(request), DocumentId(document), "misfiled")
-        return Response(Registered(id=document, state="misfiled"), headers={"Vault-Log-Entry": done.promise})
-
-    return Router(
-        "/v1", guards=[require_token], tags=["documents"],
-        route_handlers=[register, list_documents, get_document, put_content, get_content, retract, misfiled],
-    )  # fmt: skip
+    return [put_content, get_content]
 
 
 async def _body(request: AnyRequest) -> AsyncIterator[bytes]:
