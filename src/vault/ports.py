@@ -49,6 +49,10 @@ class Door(Protocol):
         """Log how a release ended; a second call for the same entry changes nothing."""
         ...
 
+    async def renew(self, process: uuid.UUID, entries: Sequence[EntryId]) -> frozenset[EntryId]:
+        """Of these running releases, those that are still permitted now; the others must be cut at once."""
+        ...
+
     async def give_up(self, name: str) -> bool:
         """Refuse any later commit of this upload; True when its object may now be deleted."""
         ...

@@ -18,8 +18,11 @@ class ResettableProtocol(HttpToolsProtocol):
         scope: Any = self.scope
         scope["extensions"] = {"vault.abort": self._abort}
 
-    def _abort(self) -> None:
+    def _abort(self) -> int:
+        """Reset the connection; returns how many bytes were waiting here and are now never given to the kernel."""
         if self.cycle is not None:
             # The cycle must not complain that its answer was not completed: that is the point.
             self.cycle.disconnected = True
+        waiting = int(self.transport.get_write_buffer_size())
         self.transport.abort()
+        return waiting

@@ -114,7 +114,14 @@ def _content_handlers(documents: Documents) -> list[HTTPRouteHandler]:
     )
     async def get_content(request: AnyRequest, document: FromPath[uuid.UUID]) -> ReleaseResponse:
         """Release a document, if the consents permit it now."""
-        release = await documents.open(secret_of(request), DocumentId(document), confirmed=confirmed_classes(request))
+        headers = request.headers
+        release = await documents.open(
+            secret_of(request),
+            DocumentId(document),
+            confirmed=confirmed_classes(request),
+            range_header=headers.get("range"),
+            if_range=headers.get("if-range"),
+        )
         return ReleaseResponse(release)
 
     return [put_content, get_content]

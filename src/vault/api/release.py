@@ -45,8 +45,12 @@ class _Sender:
         self._request = request
         self._sent = 0
         self._gone = False
+        self._reset: Callable[[], int] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        extensions: dict[str, Any] = dict(scope.get("extensions") or {})
+        self._reset = extensions.get("vault.abort")
+        self._release.lease.on_cut = self._cut
         watcher = asyncio.create_task(self._watch(receive))
         outcome = Outcome.UNKNOWN
         try:
@@ -64,27 +68,35 @@ class _Sender:
             answer = on_vault_error(self._request, error)
             await answer.to_asgi_response(self._app, self._request)(scope, receive, send)
             return Outcome.BROKEN
-        await send({"type": "http.response.start", "status": 200, "headers": _headers(self._release)})
+        if not self._release.lease.holds():
+            self._cut()
+            return Outcome.CUT
+        status = 206 if self._release.is_partial else 200
+        await send({"type": "http.response.start", "status": status, "headers": _headers(self._release)})
         try:
-            await self._body(first, chunks, send)
+            return await self._body(first, chunks, send)
         except VaultError as error:
             logger.error("a release broke off: %s", error.code)  # noqa: TRY400 - the trace holds nothing more
-            _abort(scope)
+            self._abort()
             return Outcome.BROKEN
+
+    async def _body(self, first: bytes, chunks: AsyncIterator[bytes], send: Send) -> Outcome:
+        await self._piece(first, send)
+        while not self._gone and self._release.lease.holds():
+            chunk = await anext(chunks, None)
+            if chunk is None:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                break
+            await self._piece(chunk, send)
+        if self._release.lease.is_cut:
+            return Outcome.CUT
         return Outcome.UNKNOWN if self._gone else Outcome.DELIVERED
 
-    async def _body(self, first: bytes, chunks: AsyncIterator[bytes], send: Send) -> None:
-        await self._piece(first, send)
-        async for chunk in chunks:
-            if self._gone:
-                return
-            await self._piece(chunk, send)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
     async def _piece(self, chunk: bytes, send: Send) -> None:
-        if chunk:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        # Asked again for every piece: the one before may have waited long for a slow reader.
+        if chunk and self._release.lease.holds():
             self._sent += len(chunk)
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
     async def _watch(self, receive: Receive) -> None:
         """Notice that the caller has gone away: what was handed over from then on reached nobody."""
@@ -92,17 +104,21 @@ class _Sender:
             pass
         self._gone = True
 
+    def _cut(self) -> None:
+        """The permit has gone: reset the connection; what still waits here is never given to the kernel."""
+        if self._reset is not None:
+            self._sent = max(0, self._sent - self._reset())
+            self._reset = None
+
+    def _abort(self) -> None:
+        if self._reset is None:
+            raise ConnectionAbortedError
+        self._cut()
+
     async def _end(self, outcome: Outcome) -> None:
         # A database that cannot be reached now leaves the clearance; the sweeper writes "unknown".
         with contextlib.suppress(VaultError):
             await self._release.end(outcome, self._sent)
-
-
-def _abort(scope: Scope) -> None:
-    abort: Callable[[], None] | None = (scope.get("extensions") or {}).get("vault.abort")  # type: ignore[assignment]
-    if abort is None:
-        raise ConnectionAbortedError
-    abort()
 
 
 def _headers(release: Release) -> list[tuple[bytes, bytes]]:
@@ -115,13 +131,16 @@ def _headers(release: Release) -> list[tuple[bytes, bytes]]:
     name = release.filename.replace("\\", "/").rpartition("/")[2].strip(". ") or "document"
     fields = {
         "content-type": release.media_type,
-        "content-length": str(release.size),
+        "content-length": str(release.length),
+        "accept-ranges": "bytes",
         "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
         "repr-digest": f"sha-256=:{digest}:",
-        "etag": f'"{release.sha256.hex()[:32]}"',
+        "etag": release.etag,
         "cache-control": "no-store",
         "x-content-type-options": "nosniff",
         "content-security-policy": "sandbox; default-src 'none'",
         "vault-log-entry": release.promise,
     }
+    if release.is_partial:
+        fields["content-range"] = f"bytes {release.start}-{release.start + release.length - 1}/{release.size}"
     return [(k.encode("ascii"), v.encode("latin-1")) for k, v in fields.items()]

@@ -227,6 +227,7 @@ def fold_openings(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
             item["decision"],
             item.get("purpose"),
             tuple(item.get("reasons", ())),
+            tuple(item.get("confirmation", ())),  # asked to confirm is another answer than opened
             window,
         )
         if place in openings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import uuid
 from collections.abc import AsyncIterator
@@ -9,13 +10,15 @@ from typing import Any
 
 import msgspec
 
-from vault.errors import Conflict, InvalidInput, InvariantViolated, ObjectTampered, Unavailable
+from vault.errors import Conflict, InvalidInput, InvariantViolated, ObjectTampered, Unavailable, VaultError
 from vault.formats.sealed import ChunkReader, Sealer, sealed_size
 from vault.model import Act, CaseId, Clearance, DocumentId, KeyKind, Outcome, TokenSecret
 from vault.ports import Done, Door, Keyring, ObjectStore
 from vault.services.cases import Page, page_of, unbase64
 from vault.services.ids import new_id
 from vault.services.incoming import Content, NewDocument, check_document
+from vault.services.leases import Lease, Leases
+from vault.services.ranges import ByteRange, parse_range
 
 SMALL = 1024 * 1024
 """Objects up to this size are read and opened whole, before the first byte leaves."""
@@ -67,26 +70,43 @@ class Filed(msgspec.Struct, frozen=True):
 class Release:
     """One permitted release: what its headers say, and its bytes.
 
-    ``chunks`` verifies the last chunk before it yields the first byte. Whoever sends it calls ``end`` exactly once, also
-    when nothing was sent, so that the log says what became of it.
+    ``chunks`` verifies the last chunk before it yields the first byte. Whoever sends it asks ``lease`` before every
+    piece, and calls ``end`` exactly once, also when nothing was sent, so that the log says what became of it.
     """
 
-    def __init__(self, documents: Documents, secret: TokenSecret, clearance: Clearance, document: DocumentId) -> None:
+    def __init__(
+        self, documents: Documents, secret: TokenSecret, clearance: Clearance, document: DocumentId, lease: Lease
+    ) -> None:
         self._documents = documents
         self._secret = secret
         self.clearance = clearance
         self.document = document
+        self.lease = lease
         facts = clearance.facts
         self.size = _integer(facts["size"])
         self.media_type = str(facts["media_type"])
         self.sha256, self.filename = documents.describe(clearance, document)
         self.promise = documents.door.promise(clearance.entry, clearance.leaf, clearance.at)
+        self.start, self.length = 0, self.size
+        self.is_partial = False
+
+    @property
+    def etag(self) -> str:
+        """A strong validator: documents never change (RFC 9110 §8.8.3)."""
+        return f'"{self.sha256.hex()[:32]}"'
+
+    def narrow(self, wanted: ByteRange, if_range: str | None) -> None:
+        """Release a part only; the whole when ``if_range`` names another content than this (RFC 9110 §13.1.5)."""
+        if if_range is None or if_range.strip() == self.etag:
+            self.start, self.length = wanted.within(self.size)
+            self.is_partial = True
 
     def chunks(self) -> AsyncIterator[bytes]:
         """The plaintext. Raises: ObjectTampered, StoreUnavailable, before the first byte or between two."""
-        return self._documents.plaintext(self.clearance, self.document, self.size)
+        return self._documents.plaintext(self.clearance, self.document, self.size, self.start, self.length)
 
     async def end(self, outcome: Outcome, bytes_sent: int) -> None:
+        self.lease.end()
         await self._documents.door.end_release(self._secret, self.clearance.entry, str(outcome), bytes_sent)
 
 
@@ -98,6 +118,7 @@ class Documents:
         self._keyring = keyring
         self._store = store
         self._max_bytes = max_bytes
+        self.leases = Leases(door)
 
     async def register(self, secret: TokenSecret, case: CaseId, new: NewDocument) -> tuple[DocumentId, str]:
         """Register a document's metadata and make its key; its content comes with :meth:`file`."""
@@ -212,33 +233,62 @@ class Documents:
         content.check()
         yield sealer.finalize()
 
-    async def open(self, secret: TokenSecret, document: DocumentId, *, confirmed: list[str]) -> Release:
+    async def open(
+        self,
+        secret: TokenSecret,
+        document: DocumentId,
+        *,
+        confirmed: list[str],
+        range_header: str | None = None,
+        if_range: str | None = None,
+    ) -> Release:
         """Decide one release; the entry is durable when this returns. The bytes follow from :meth:`Release.chunks`."""
-        cleared = await self.door.ask(secret, Act.OPEN, document=document, about={"confirmed": confirmed})
+        wanted = parse_range(range_header)
+        since = asyncio.get_running_loop().time()
+        about = {
+            "confirmed": confirmed,
+            "process": self.leases.process,
+            "range": None if wanted is None else str(wanted),
+        }
+        cleared = await self.door.ask(secret, Act.OPEN, document=document, about=about)
         if not cleared.keys:
             raise Unavailable("the facts changed while this was decided; ask again")
-        return Release(self, secret, cleared, document)
+        release = None
+        try:
+            release = Release(self, secret, cleared, document, self.leases.begin(cleared.entry, since))
+            if wanted is not None:
+                release.narrow(wanted, if_range)
+        except VaultError as error:
+            # Permitted, but nothing was sent: the range lies outside, or the document's own metadata does not open.
+            outcome = Outcome.DELIVERED if isinstance(error, InvalidInput) else Outcome.BROKEN
+            await self.door.end_release(secret, cleared.entry, str(outcome), 0)
+            if release is not None:
+                release.lease.end()
+            raise
+        return release
 
     def describe(self, cleared: Clearance, document: DocumentId) -> tuple[bytes, str]:
         """The SHA-256 and the file name of a document that may be released."""
         about = self._about(cleared, _parent(cleared), document, str(cleared.facts["about"]))
         return self._filed_digest(cleared, document), about.filename
 
-    async def plaintext(self, cleared: Clearance, document: DocumentId, size: int) -> AsyncIterator[bytes]:
+    async def plaintext(
+        self, cleared: Clearance, document: DocumentId, size: int, start: int, length: int
+    ) -> AsyncIterator[bytes]:
         name, case = str(cleared.facts["object"]), CaseId(uuid.UUID(str(cleared.facts["case"])))
         reader = ChunkReader(self._keyring.document_key(cleared, str(document)), case, document, sealed_size(size))
         if reader.sealed_size <= SMALL:
             whole = b"".join([piece async for piece in self._store.fetch(name)])
-            if plain := reader.open_whole(whole):
+            if plain := reader.open_whole(whole)[start : start + length]:
                 yield plain
             return
         if await self._store.size(name) != reader.sealed_size:
             raise ObjectTampered("the stored object has another size than was filed")
         reader.begin(await self._span(name, reader.header_span()))
         reader.open_last(await self._span(name, reader.last_span()))
-        opener = reader.opener()
-        offset, length = reader.span(0, size)
-        async for piece in self._store.fetch(name, offset=offset, length=length):
+        opener = reader.opener(start, length)
+        offset, sealed = reader.span(start, length)
+        async for piece in self._store.fetch(name, offset=offset, length=sealed):
             if plain := opener.update(piece):
                 yield plain
         opener.finalize()

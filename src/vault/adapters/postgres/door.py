@@ -35,6 +35,7 @@ _ACTS: Mapping[str, str] = {
     "notice_acknowledge": "SELECT * FROM vault.notice_acknowledge($1, $2)",
 }
 _END = "SELECT vault.end_release($1, $2, $3, $4)"
+_RENEW = "SELECT vault.renew($1, $2)"
 _GIVE_UP = "SELECT vault.attempt_give_up($1)"
 
 
@@ -91,6 +92,9 @@ class PostgresDoor:
 
     async def end_release(self, secret: TokenSecret, entry: EntryId, outcome: str, bytes_sent: int) -> None:
         await self._pool.row(_END, secret, entry, outcome, bytes_sent)
+
+    async def renew(self, process: uuid.UUID, entries: Sequence[EntryId]) -> frozenset[EntryId]:
+        return frozenset(EntryId(e) for e in await self._pool.value(_RENEW, process, list(entries)))
 
     async def give_up(self, name: str) -> bool:
         return bool(await self._pool.value(_GIVE_UP, name))

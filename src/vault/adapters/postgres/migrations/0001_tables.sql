@@ -442,7 +442,15 @@ CREATE TABLE vault.clearance (
     client_n    bigint,
     agency_n    bigint,
     keys        text[] COLLATE "C" NOT NULL,         -- kind:subject of the keys that take hands out
+    process     uuid,                                -- which service process sends the release
     taken_at    timestamptz
+) WITH (fillfactor = 50);
+CREATE INDEX clearance_process ON vault.clearance (process) WHERE taken_at IS NOT NULL;
+
+-- Service processes that renew the leases of running releases; one that is not seen any more has sent its last byte.
+CREATE TABLE vault.process (
+    id      uuid PRIMARY KEY,
+    seen_at timestamptz NOT NULL
 ) WITH (fillfactor = 50);
 
 -- ---------------------------------------------------------------- the access log

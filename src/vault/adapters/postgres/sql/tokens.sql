@@ -92,7 +92,6 @@ BEGIN
     GET DIAGNOSTICS gone = ROW_COUNT;
     DELETE FROM vault.token t WHERE t.expires_at < vault.clock() - interval '1 day'
         AND NOT EXISTS (SELECT FROM vault.clearance c WHERE c.asker = t.secret_sha256);
-    DELETE FROM vault.clearance c WHERE c.taken_at IS NULL AND c.asked_at < vault.clock() - interval '1 minute';
     RETURN gone;
 END
 $forget$;

@@ -1,0 +1,106 @@
+"""The HTTP connections to an S3 store: how long each step may take, and what is tried again.
+
+| step | limit |
+|---|---|
+| connecting | 2 s |
+| sending the next 256 KiB, waiting for the next bytes | 10 s |
+
+A call that the store refused to take, or broke off, is tried twice more if it may be repeated; one that got no answer
+in time is not, since the time is what was lost. So a call ends within about 12 seconds.
+"""
+
+from __future__ import annotations
+
+import ssl
+from types import TracebackType
+from typing import Any, Final, Self
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ProtocolError, ReadTimeoutError
+from urllib3.response import BaseHTTPResponse
+
+CONNECT_S: Final = 2.0
+READ_S: Final = 10.0
+RETRIES: Final = 2
+REPEATABLE: Final = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+_SLICE_SIZE: Final = 256 * 1024
+
+
+def connections(*, at_once: int, read_s: float = READ_S, retries: int = RETRIES) -> urllib3.PoolManager:
+    """Connections that are kept for `at_once` threads; certificates are checked against the system's authorities."""
+    manager = urllib3.PoolManager(
+        maxsize=at_once,
+        timeout=urllib3.Timeout(connect=CONNECT_S, read=read_s),
+        retries=_Impatient(
+            total=retries,
+            redirect=0,
+            allowed_methods=REPEATABLE,
+            status_forcelist=[500, 502, 503, 504],
+            backoff_factor=0.1,
+            raise_on_status=False,
+        ),
+        ssl_context=ssl.create_default_context(),
+    )
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+    return manager
+
+
+def was_repeated(response: BaseHTTPResponse) -> bool:
+    """Whether an earlier try of the same call may have reached the store as well."""
+    return response.retries is not None and bool(response.retries.history)
+
+
+class _Impatient(urllib3.Retry):
+    """Tries again, but not after a timeout while sending or while waiting for an answer."""
+
+    def increment(
+        self,
+        method: str | None = None,
+        url: str | None = None,
+        response: BaseHTTPResponse | None = None,
+        error: Exception | None = None,
+        _pool: ConnectionPool | None = None,
+        _stacktrace: TracebackType | None = None,
+    ) -> Self:
+        stuck = isinstance(error, ProtocolError) and isinstance(error.args[-1], TimeoutError)
+        if error is not None and (stuck or isinstance(error, ReadTimeoutError)):
+            raise error
+        return super().increment(method, url, response, error, _pool, _stacktrace)
+
+
+class _Slices:
+    """Sends in slices, each in its own time: a socket's timeout counts for a whole call, and parts are large.
+
+    The library would leave the short connect timeout in force while it sends.
+    """
+
+    sock: Any
+
+    def send(self, data: Any) -> None:
+        if self.sock is not None:
+            self.sock.settimeout(READ_S)
+        size = len(data) if isinstance(data, bytes | bytearray) else 0
+        if size <= _SLICE_SIZE:
+            super().send(data)  # type: ignore[misc]
+            return
+        with memoryview(data) as view:
+            for start in range(0, size, _SLICE_SIZE):
+                super().send(view[start : start + _SLICE_SIZE])  # type: ignore[misc]
+
+
+class _Connection(_Slices, HTTPConnection):
+    pass
+
+
+class _SecureConnection(_Slices, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
