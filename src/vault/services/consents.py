@@ -208,7 +208,7 @@ class Consents:
 
 
 def fold_openings(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Entries as people see them: those of one reader, document, answer and ten minutes are one opening.
+    """Entries as people see them: those of one reader, document, answer, outcome and ten minutes are one opening.
 
     The reader's id only groups; it is not shown (design.md §7: organisations, roles and purposes).
     """
@@ -221,19 +221,14 @@ def fold_openings(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
             continue
         window = int(dt.datetime.fromisoformat(item["at"]).timestamp()) // 600
         place = (
-            reader,
-            item["agency"],
-            item.get("document"),
-            item["decision"],
-            item.get("purpose"),
-            tuple(item.get("reasons", ())),
-            tuple(item.get("confirmation", ())),  # asked to confirm is another answer than opened
-            window,
-        )
+            reader, item["agency"], item.get("document"), item["decision"], item.get("purpose"), tuple(item.get("reasons", ())),
+            item.get("outcome"), tuple(item.get("confirmation", ())), window,
+        )  # fmt: skip
         if place in openings:
             first = openings[place]
             first["entries"].append(item["entry"])
             first["bytes"] = first.get("bytes", 0) + item.get("bytes", 0)
+            first.pop("range", None)
             continue
         item["entries"] = [item["entry"]]
         openings[place] = item
