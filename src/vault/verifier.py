@@ -108,7 +108,7 @@ def tree_hash(hashes: Sequence[bytes]) -> bytes:
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
     """RFC 9162 §2.1.3.2: the leaf stands at ``index`` in the tree of ``size`` leaves with that root."""
-    if not 0 <= index < size <= MAX_SIZE:
+    if not 0 <= index < size <= MAX_SIZE or len(leaf) != HASH_SIZE:
         raise Unverified("the index is not one of the tree")
     at, last, reached = index, size - 1, leaf
     for sibling in proof:

@@ -20,14 +20,14 @@ GRANT USAGE ON SCHEMA vault TO vault_door, vault_service, vault_tokens, vault_wo
 -- The door's role reads facts and adds to them; it can change only versions, clearances and wrapped keys, and no entry, ever.
 GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA vault TO vault_door;
 REVOKE INSERT ON vault.migration, vault.catalogue_type, vault.entry_position FROM vault_door;
-GRANT UPDATE ON vault.fact_version, vault.clearance, vault.process TO vault_door;
+GRANT UPDATE ON vault.fact_version, vault.clearance, vault.process, vault.idempotency TO vault_door;
 GRANT UPDATE (parent, wrapped) ON vault.wrapped_key TO vault_door;
-GRANT DELETE ON vault.clearance, vault.process, vault.wrapped_key, vault.burnt, vault.token, vault.token_end TO vault_door;
+GRANT DELETE ON vault.clearance, vault.process, vault.idempotency, vault.wrapped_key, vault.burnt, vault.token, vault.token_end TO vault_door;
 -- Row locks need UPDATE on some column; none of these is ever updated.
 GRANT UPDATE (object) ON vault.attempt TO vault_door;
 
 GRANT EXECUTE ON FUNCTION
-    vault.ask, vault.take, vault.end_release, vault.renew, vault.case_open, vault.case_refer, vault.member_add, vault.member_end, vault.document_add,
+    vault.ask, vault.take, vault.end_release, vault.renew, vault.reserve, vault.case_open, vault.case_refer, vault.member_add, vault.member_end, vault.document_add,
     vault.document_filed, vault.attempt_give_up, vault.document_mark, vault.consent_record, vault.consent_withdraw, vault.prohibition_record,
     vault.prohibition_end, vault.consent_confirm, vault.client_died, vault.explain, vault.notice_acknowledge TO vault_service;
 GRANT EXECUTE ON PROCEDURE vault.door TO vault_service, vault_worker;
@@ -52,3 +52,11 @@ BEGIN
 END
 $own$;
 REVOKE CREATE ON SCHEMA vault FROM vault_door;
+
+-- The log's tree: appended to by the sequencer alone, and through its functions alone; readable by everyone who serves or checks it.
+GRANT INSERT ON vault.entry_position TO vault_door;
+GRANT DELETE ON vault.entry_pending, vault.checkpoint TO vault_door;
+GRANT UPDATE ON vault.tree, vault.tree_tile, vault.checkpoint TO vault_door;
+GRANT EXECUTE ON FUNCTION vault.tree_begin, vault.tree_batch, vault.tree_append, vault.checkpoint_publish, vault.checkpoint_cosign TO vault_sequencer;
+GRANT EXECUTE ON FUNCTION vault.log_checkpoints, vault.log_tiles, vault.log_place TO vault_service, vault_sequencer;
+GRANT SELECT ON vault.tree, vault.tree_tile, vault.checkpoint TO vault_monitor;
