@@ -49,6 +49,13 @@ class Door(Protocol):
         """Log how a release ended; a second call for the same entry changes nothing."""
         ...
 
+    async def reserve(self, secret: TokenSecret, key: bytes, request_mac: bytes, subject: uuid.UUID) -> uuid.UUID:
+        """The id under which an application's Idempotency-Key (its SHA-256) does its act: ``subject`` the first time.
+
+        Raises: InvalidInput (``idempotency-key-reused``) when the key stood for another request within 24 hours.
+        """
+        ...
+
     async def renew(self, process: uuid.UUID, entries: Sequence[EntryId]) -> frozenset[EntryId]:
         """Of these running releases, those that are still permitted now; the others must be cut at once."""
         ...
@@ -166,6 +173,10 @@ class Keyring(Protocol):
         self, clearance: Clearance, key: WrappedKey, *, parent: str | None = None, beside: Sequence[WrappedKey] = ()
     ) -> WrappedKey:
         """Wrap the same key under another parent (None: the current root key)."""
+        ...
+
+    def own_mac(self, label: str, data: bytes) -> bytes:
+        """HMAC-SHA-256 under a key derived from the root key: a digest that the database cannot guess from."""
         ...
 
     def sign_promise(self, message: bytes) -> tuple[str, bytes]:

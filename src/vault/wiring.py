@@ -30,6 +30,7 @@ from vault.rules.catalogue import PURPOSES
 from vault.services.cases import Cases
 from vault.services.consents import Consents
 from vault.services.documents import Documents
+from vault.services.idempotency import Idempotency
 from vault.settings import DatabaseRole, Settings, StoreDirectory, require
 
 
@@ -94,7 +95,7 @@ def build_app(parts: Parts) -> Litestar:
         health_router(checks),
     ]  # fmt: skip
     return create_app(
-        routers, authenticate=guard.authenticate, challenge_headers=challenge_headers, max_json_bytes=parts.settings.max_json_bytes,
+        routers, authenticate=guard.authenticate, idempotency=Idempotency(parts.door, parts.keyring), challenge_headers=challenge_headers, max_json_bytes=parts.settings.max_json_bytes,
         version=version("consent-vault"), on_shutdown=[parts.close],
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from litestar.types import ControllerRouterHandler
 from vault.api.asking import Authenticate
 from vault.api.problems import on_any_error, on_http_exception, on_vault_error
 from vault.errors import Unauthenticated, VaultError
+from vault.services.idempotency import Idempotency
 
 SECURITY_HEADERS: Mapping[str, str] = {
     "cache-control": "no-store",
@@ -27,6 +28,7 @@ def create_app(
     routers: Sequence[Router | ControllerRouterHandler],
     *,
     authenticate: Authenticate,
+    idempotency: Idempotency,
     challenge_headers: Callable[[Unauthenticated], dict[str, str]],
     max_json_bytes: int,
     version: str,
@@ -47,6 +49,7 @@ def create_app(
         logging_config=None,
     )  # fmt: skip
     app.state.authenticate = authenticate
+    app.state.idempotency = idempotency
     app.state.challenge_headers = challenge_headers
     return app
 

@@ -14,6 +14,7 @@ from litestar.params import Parameter
 from vault.errors import InvalidInput
 from vault.model import TokenSecret
 from vault.services.cases import Page
+from vault.services.idempotency import Idempotency
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -47,6 +48,14 @@ def secret_of(request: AnyRequest) -> TokenSecret:
     """The secret id by which the database knows the asker."""
     token: Token = request.state.token
     return token.secret
+
+
+async def id_for(request: AnyRequest) -> uuid.UUID:
+    """The id under which this write does its act: fresh, or the one of its Idempotency-Key."""
+    key = request.headers.get("idempotency-key")
+    body = b"" if key is None else await request.body()
+    idempotency: Idempotency = request.app.state.idempotency
+    return await idempotency.id_for(secret_of(request), key, request.method, request.url.path, body)
 
 
 def listed(page: Page) -> Response[dict[str, Any]]:

@@ -10,7 +10,7 @@ from litestar import Response, Router, delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from vault.api.asking import AnyRequest, Cursor, Limit, listed, require_token, secret_of
+from vault.api.asking import AnyRequest, Cursor, Limit, id_for, listed, require_token, secret_of
 from vault.errors import InvalidInput
 from vault.model import CaseId, ClientId
 from vault.services.cases import Cases, CaseView, MemberView, NewClient
@@ -63,7 +63,9 @@ def _case_handlers(cases: Cases) -> list[HTTPRouteHandler]:
     @post("/cases", status_code=201)
     async def open_case(request: AnyRequest, data: OpenCase) -> Response[OpenedCase]:
         """Open a case; the caller becomes its coordinator."""
-        opened = await cases.open_case(secret_of(request), data.process, data.client, data.your_reference)
+        opened = await cases.open_case(
+            secret_of(request), CaseId(await id_for(request)), data.process, data.client, data.your_reference
+        )
         return Response(OpenedCase(id=opened.id, state=opened.state), headers={"Vault-Log-Entry": opened.promise})
 
     @get("/cases")
@@ -105,7 +107,7 @@ def _member_handlers(cases: Cases) -> list[HTTPRouteHandler]:
     async def add_member(request: AnyRequest, case: FromPath[uuid.UUID], data: NewMember) -> Response[MemberView]:
         """Give an agency a place in the case, within what the consent names."""
         member, promise = await cases.add_member(
-            secret_of(request), CaseId(case), data.agency, data.role, data.from_, data.until
+            secret_of(request), CaseId(case), await id_for(request), data.agency, data.role, data.from_, data.until
         )
         return Response(member, headers={"Vault-Log-Entry": promise})
 

@@ -8,7 +8,7 @@ from typing import Any
 from litestar import Response, Router, get, post
 from litestar.params import FromPath
 
-from vault.api.asking import AnyRequest, Cursor, Limit, listed, require_token, secret_of
+from vault.api.asking import AnyRequest, Cursor, Limit, id_for, listed, require_token, secret_of
 from vault.model import CaseId, ConsentId
 from vault.services.consents import Asking, Consents, Explained, NewConsent, Withdrawing
 
@@ -19,7 +19,7 @@ def consents_router(consents: Consents) -> Router:
     @post("/cases/{case:uuid}/consents", status_code=201)
     async def record(request: AnyRequest, case: FromPath[uuid.UUID], data: NewConsent) -> Response[dict[str, Any]]:
         """Record a written consent: its signed form was filed first."""
-        made = await consents.record(secret_of(request), CaseId(case), data)
+        made = await consents.record(secret_of(request), CaseId(case), ConsentId(await id_for(request)), data)
         body = {"id": made.id, "recorded_at": made.recorded_at, "log_entry": made.log_entry}
         return Response(body, headers={"Vault-Log-Entry": made.promise})
 
@@ -35,7 +35,7 @@ def consents_router(consents: Consents) -> Router:
         request: AnyRequest, consent: FromPath[uuid.UUID], data: Withdrawing
     ) -> Response[dict[str, Any]]:
         """Record a withdrawal; when this is answered, every later request is denied."""
-        body, promise = await consents.withdraw(secret_of(request), ConsentId(consent), data)
+        body, promise = await consents.withdraw(secret_of(request), ConsentId(consent), await id_for(request), data)
         return Response(body, headers={"Vault-Log-Entry": promise})
 
     @post("/decisions", status_code=200)

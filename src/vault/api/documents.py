@@ -14,7 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, Parameter
 
-from vault.api.asking import AnyRequest, Cursor, Limit, confirmed_classes, listed, require_token, secret_of
+from vault.api.asking import AnyRequest, Cursor, Limit, confirmed_classes, id_for, listed, require_token, secret_of
 from vault.api.release import ReleaseResponse
 from vault.errors import InvalidInput
 from vault.model import CaseId, DocumentId
@@ -50,7 +50,9 @@ def _paper_handlers(documents: Documents) -> list[HTTPRouteHandler]:
     @post("/cases/{case:uuid}/documents", status_code=201)
     async def register(request: AnyRequest, case: FromPath[uuid.UUID], data: NewDocument) -> Response[Registered]:
         """Register a document; its content is put afterwards."""
-        document, promise = await documents.register(secret_of(request), CaseId(case), data)
+        document, promise = await documents.register(
+            secret_of(request), CaseId(case), DocumentId(await id_for(request)), data
+        )
         return Response(Registered(id=document, state="awaiting-content"), headers={"Vault-Log-Entry": promise})
 
     @get("/cases/{case:uuid}/documents")

@@ -109,6 +109,14 @@ def open_own_field(root_key: bytes, context: str, sealed: bytes) -> bytes:
     return _open(_derive(root_key, b"vault/own/v1|", context), prefix, sealed, prefix + context.encode())
 
 
+def own_mac_key(root_key: bytes, label: str) -> bytes:
+    """The key for keyed digests of one kind, derived from the root key.
+
+    Source: docs/spec/keys.md §4 (HKDF per purpose).
+    """
+    return _derive(root_key, b"vault/mac/v1|", f"{label}|")
+
+
 def _open(key: bytes, prefix: bytes, sealed: bytes, aad: bytes) -> bytes:
     start = len(prefix) + NONCE_SIZE
     if not sealed.startswith(prefix) or len(sealed) < start + TAG_SIZE or len(key) != KEY_SIZE:

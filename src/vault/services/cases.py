@@ -99,9 +99,9 @@ class Cases:
         self._keyring = keyring
 
     async def open_case(
-        self, secret: TokenSecret, process: str, client: NewClient, reference: str | None = None
+        self, secret: TokenSecret, case: CaseId, process: str, client: NewClient, reference: str | None = None
     ) -> Opened:
-        """Open a case for a person; the caller becomes its coordinator.
+        """Open a case for a person under a new id; the caller becomes its coordinator. The same id again is the same case.
 
         A known personal identity code means the same client, and the answer does not tell so.
         Raises: InvalidInput naming the field; Forbidden unless the caller is a coordinator.
@@ -110,7 +110,6 @@ class Cases:
         given, adult_on = _checked(client)
         for _ in range(3):
             found = await self._door.ask(secret, Act.FIND, about={"target": "client"})
-            case = CaseId(new_id())
             try:
                 done = await self._open(secret, found, case, process, client, given, adult_on)
             except Conflict as conflict:
@@ -164,7 +163,10 @@ class Cases:
 
     async def find_cases(self, secret: TokenSecret, code: str) -> Page:
         """The caller's cases of the person with this code; a person without any is an empty list, as is an unknown one."""
-        parsed = parse_identity_code(code)
+        try:
+            parsed = parse_identity_code(code)
+        except InvalidInput as wrong:
+            raise InvalidInput(wrong.detail, field="personal_identity_code", code=wrong.narrow) from None
         found = await self._door.ask(secret, Act.FIND, about={"target": "client"})
         mac = self._keyring.lookup(found, "code", parsed.code)
         listed = await self._door.ask(secret, Act.LIST, about={"target": "cases", "code_mac": mac.hex(), "limit": 200})
@@ -185,7 +187,14 @@ class Cases:
         return await self._door.act("case_refer", secret, case, sealed)
 
     async def add_member(
-        self, secret: TokenSecret, case: CaseId, agency: str, role: str, first: str | None, last: str | None
+        self,
+        secret: TokenSecret,
+        case: CaseId,
+        member: uuid.UUID,
+        agency: str,
+        role: str,
+        first: str | None,
+        last: str | None,
     ) -> tuple[MemberView, str]:
         """Give an agency a place in the case; only while handle or invite-expert names it."""
         require_code("role", role, "role")
@@ -195,7 +204,6 @@ class Cases:
             raise InvalidInput("until is before from", field="until", code="invalid-day")
         if last_day and last_day < helsinki_day(dt.datetime.now(dt.UTC)):
             raise InvalidInput("until has passed already", field="until", code="invalid-day")
-        member = new_id()
         done = await self._door.act("member_add", secret, member, case, agency, role, first_day, last_day)
         return MemberView(id=member, agency=agency, role=role, from_=done.facts["from"], until=last), done.promise
 

@@ -16,7 +16,6 @@ from vault.rules.catalogue import require_code
 from vault.rules.consent import Provision, check_consent_days, check_provisions, check_signature
 from vault.rules.days import helsinki_day, parse_day
 from vault.services.cases import Page, page_of, unbase64
-from vault.services.ids import new_id
 
 
 class SignedBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,7 +92,7 @@ class Consents:
         self._door = door
         self._keyring = keyring
 
-    async def record(self, secret: TokenSecret, case: CaseId, new: NewConsent) -> Recorded:
+    async def record(self, secret: TokenSecret, case: CaseId, consent: ConsentId, new: NewConsent) -> Recorded:
         """Record a consent. Raises: InvalidInput naming the clause and what is missing or vague; Conflict for a used form."""
         provisions = check_provisions(new.provisions)
         check_signature(new.signed_by.capacity, new.verified.how)
@@ -107,7 +106,6 @@ class Consents:
             )
         _check_days(new)
         cleared = await self._door.ask(secret, Act.LIST, case=case, document=new.form, about={"target": "register"})
-        consent = ConsentId(new_id())
         sealed = self._seal(cleared, consent, new)
         about = {
             "form": new.form, "signed_on": new.signed_on, "language": new.language, "capacity": new.signed_by.capacity,
@@ -153,7 +151,9 @@ class Consents:
             view["signed_by"]["name"], view["form_sha256"] = about.signed_by, about.form_sha256
         return view
 
-    async def withdraw(self, secret: TokenSecret, consent: ConsentId, wish: Withdrawing) -> tuple[dict[str, Any], str]:
+    async def withdraw(
+        self, secret: TokenSecret, consent: ConsentId, withdrawal: uuid.UUID, wish: Withdrawing
+    ) -> tuple[dict[str, Any], str]:
         """Record a withdrawal; acknowledged means that every later request is denied.
 
         The reason, if the client gave one, is sealed under the root key with the withdrawal's id.
@@ -170,7 +170,6 @@ class Consents:
             )
         if wish.reason is not None and len(wish.reason) > 4000:
             raise InvalidInput("a reason has at most 4000 characters", field="reason")
-        withdrawal = new_id()
         sealed = (
             self._keyring.seal_own(f"withdrawal.reason|{withdrawal}", wish.reason.encode()) if wish.reason else None
         )

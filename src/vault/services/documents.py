@@ -15,7 +15,6 @@ from vault.formats.sealed import ChunkReader, Sealer, sealed_size
 from vault.model import Act, CaseId, Clearance, DocumentId, KeyKind, Outcome, TokenSecret
 from vault.ports import Done, Door, Keyring, ObjectStore
 from vault.services.cases import Page, page_of, unbase64
-from vault.services.ids import new_id
 from vault.services.incoming import Content, NewDocument, check_document
 from vault.services.leases import Lease, Leases
 from vault.services.ranges import ByteRange, parse_range
@@ -120,11 +119,12 @@ class Documents:
         self._max_bytes = max_bytes
         self.leases = Leases(door)
 
-    async def register(self, secret: TokenSecret, case: CaseId, new: NewDocument) -> tuple[DocumentId, str]:
+    async def register(
+        self, secret: TokenSecret, case: CaseId, document: DocumentId, new: NewDocument
+    ) -> tuple[DocumentId, str]:
         """Register a document's metadata and make its key; its content comes with :meth:`file`."""
         about = check_document(new)
         cleared = await self.door.ask(secret, Act.FILE, case=case, about={"type": new.type, "for": "document-add"})
-        document = DocumentId(new_id())
         parent = f"register:{cleared.facts['client']}" if new.type == "suostumus" else f"case:{case}"
         key = self._keyring.create(cleared, KeyKind.DOCUMENT, str(document), parent=parent)
         sealed = self._keyring.seal(

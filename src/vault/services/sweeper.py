@@ -93,9 +93,7 @@ class Sweeper:
         missing, after = [], ""
         while page := await self._leftovers.filed(after, PAGE):
             # Filed after the listing began is not missing: ask the store about each candidate once more.
-            for name in page:
-                if name not in present and not await self._exists(name):
-                    missing.append(name)
+            missing += [name for name in page if name not in present and not await self._exists(name)]
             after = page[-1]
         return tuple(missing)
 

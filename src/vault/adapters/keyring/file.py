@@ -3,6 +3,7 @@
     root-<8 hex digits>.key   a root key; older ones stay until nothing is wrapped under them
     current                   the id of the root key that wraps what is made now
     promise.key               Ed25519, signs the log's promises
+    log.key                   Ed25519, signs the log's checkpoints
     issuer-<kid>.key          Ed25519, signs access tokens; the newest signs, all are published
 
 Whoever can read the directory can open everything, so a directory or file that others could read is refused.
@@ -59,6 +60,13 @@ class FileKeyring:
         kid = files.add_issuer(self._directory)
         self._contents = files.load(self._directory)
         return kid
+
+    def new_lookup_key(self) -> WrappedKey:
+        """A new lookup key under the current root, for set-up to install; made without a clearance, since it opens nothing."""
+        subject, parent = str(KeyKind.LOOKUP), self.current_root
+        root, key = self._root(self._contents.current), secrets.token_bytes(wrapping.KEY_SIZE)
+        wrapped = wrapping.wrap_key(root, key, kind=KeyKind.LOOKUP, subject=subject, parent=parent, nonce=_nonce())
+        return WrappedKey(kind=KeyKind.LOOKUP, subject=subject, parent=parent, wrapped=wrapped)
 
     @property
     def current_root(self) -> str:
@@ -123,9 +131,22 @@ class FileKeyring:
         opened = self._unwrap(key, self._known(clearance, beside), _MAX_CHAIN)
         return self._wrap(clearance, opened, key.kind, key.subject, parent, beside)
 
+    def own_mac(self, label: str, data: bytes) -> bytes:
+        mac = HMAC(wrapping.own_mac_key(self._root(self._contents.current), label), SHA256())
+        mac.update(data)
+        return mac.finalize()
+
     def sign_promise(self, message: bytes) -> tuple[str, bytes]:
         kid, key = self._contents.promise
         return kid, key.sign(message)
+
+    def log_public(self) -> bytes:
+        """The 32 raw bytes of the public key that checks the log's checkpoints."""
+        return self._contents.log.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+    def sign_checkpoint(self, message: bytes) -> bytes:
+        """Sign a checkpoint's text (Ed25519, 64 bytes); only the sequencer does."""
+        return self._contents.log.sign(message)
 
     def _wrap(
         self,

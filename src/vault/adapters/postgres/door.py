@@ -13,6 +13,7 @@ from typing import Any
 
 from vault.adapters.postgres.pool import Pool
 from vault.adapters.postgres.statuses import refuse
+from vault.errors import InvalidInput
 from vault.formats.promise import encode_promise, promise_message
 from vault.model import Act, Clearance, ConsentId, EntryId, KeyKind, TokenSecret, WrappedKey
 from vault.ports import Done, Keyring
@@ -35,6 +36,7 @@ _ACTS: Mapping[str, str] = {
     "notice_acknowledge": "SELECT * FROM vault.notice_acknowledge($1, $2)",
 }
 _END = "SELECT vault.end_release($1, $2, $3, $4)"
+_RESERVE = "SELECT vault.reserve($1, $2, $3, $4)"
 _RENEW = "SELECT vault.renew($1, $2)"
 _GIVE_UP = "SELECT vault.attempt_give_up($1)"
 
@@ -92,6 +94,14 @@ class PostgresDoor:
 
     async def end_release(self, secret: TokenSecret, entry: EntryId, outcome: str, bytes_sent: int) -> None:
         await self._pool.row(_END, secret, entry, outcome, bytes_sent)
+
+    async def reserve(self, secret: TokenSecret, key: bytes, request_mac: bytes, subject: uuid.UUID) -> uuid.UUID:
+        kept = await self._pool.value(_RESERVE, secret, key, request_mac, subject)
+        if kept is None:
+            raise InvalidInput(
+                "this key was used for another request", field="Idempotency-Key", code="idempotency-key-reused"
+            )
+        return uuid.UUID(int=kept.int)
 
     async def renew(self, process: uuid.UUID, entries: Sequence[EntryId]) -> frozenset[EntryId]:
         return frozenset(EntryId(e) for e in await self._pool.value(_RENEW, process, list(entries)))

@@ -509,6 +509,16 @@ CREATE TABLE vault.entry_position (
     entry      uuid NOT NULL UNIQUE
 );
 
+-- What an application's Idempotency-Key stood for: ids and a keyed digest of the request, no content. 24 hours.
+CREATE TABLE vault.idempotency (
+    application text COLLATE "C" NOT NULL,
+    key_sha256  bytea NOT NULL CHECK (length(key_sha256) = 32),
+    request_mac bytea NOT NULL CHECK (length(request_mac) = 32),
+    subject     uuid NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    PRIMARY KEY (application, key_sha256)
+);
+
 -- ---------------------------------------------------------------- what others must hear of
 
 CREATE TABLE vault.outbox (

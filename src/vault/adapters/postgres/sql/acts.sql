@@ -55,6 +55,29 @@ BEGIN ATOMIC
     SELECT k.kind, k.subject, k.parent, k.wrapped, as_of FROM unnest(keys) AS k;
 END;
 
+-- What an Idempotency-Key stands for: the id under which the act is done, the first time and every time after it. The act
+-- itself is decided anew; done already under this id, it is answered again. Null: the key was used for another request.
+CREATE OR REPLACE FUNCTION vault.reserve(secret bytea, a_key_sha256 bytea, a_request_mac bytea, a_subject uuid) RETURNS uuid
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
+AS $reserve$
+DECLARE
+    now timestamptz := vault.clock();
+    t vault.token := vault.asker(secret, now);
+    kept vault.idempotency;
+BEGIN
+    IF t.application IS NULL THEN RETURN a_subject; END IF;  -- the act itself will refuse
+    INSERT INTO vault.idempotency AS i (application, key_sha256, request_mac, subject, recorded_at)
+    VALUES (t.application, a_key_sha256, a_request_mac, a_subject, now)
+    ON CONFLICT (application, key_sha256) DO UPDATE
+        SET request_mac = excluded.request_mac, subject = excluded.subject, recorded_at = now
+        WHERE i.recorded_at < now - interval '24 hours';
+    SELECT * INTO kept FROM vault.idempotency i WHERE i.application = t.application AND i.key_sha256 = a_key_sha256;
+    RETURN CASE WHEN kept.request_mac = a_request_mac THEN kept.subject END;
+END
+$reserve$;
+
 -- ---------------------------------------------------------------- cases
 
 -- Open a case; the caller becomes its coordinator. A known code means the same client, and nobody is told so.
@@ -79,6 +102,11 @@ BEGIN
     e.case_id := a_case;
     IF t.actor <> 'professional' OR t.role <> 'coordinator' THEN
         RETURN vault.conclude(e, 'forbidden', '{recipient-not-covered}', NULL);
+    END IF;
+    SELECT c.client INTO the_client FROM vault.client_case c WHERE c.id = a_case AND c.controller = t.agency;
+    IF the_client IS NOT NULL THEN
+        e.client := the_client; e.facts := 'again';
+        RETURN vault.conclude(e, 'done', NULL, NULL);
     END IF;
     -- Two first cases of one person at the same moment: one makes the client, the other finds it.
     IF code_mac IS NOT NULL THEN PERFORM pg_advisory_xact_lock(('x' || encode(substring(code_mac FOR 8), 'hex'))::bit(64)::bigint); END IF;
@@ -170,6 +198,9 @@ BEGIN
         RETURN vault.conclude(e, 'forbidden', CASE WHEN vault.in_force(a_case, 'handle', NULL, NULL, NULL, now) THEN '{recipient-not-covered}'::text[]
             ELSE '{no-consent}' END, NULL);
     END IF;
+    IF EXISTS (SELECT FROM vault.member m WHERE m.id = a_member AND m.case_id = a_case AND m.agency = an_agency AND m.role = a_role) THEN
+        RETURN vault.conclude(e, 'done', NULL, jsonb_build_object('from', (SELECT m.from_day FROM vault.member m WHERE m.id = a_member)));
+    END IF;
     IF EXISTS (SELECT FROM vault.member m WHERE m.case_id = a_case AND m.agency = an_agency AND m.role = a_role
             AND coalesce(m.until_day, 'infinity') >= coalesce(first_day, vault.helsinki_day(now)) AND m.from_day <= coalesce(last_day, 'infinity')
             AND NOT EXISTS (SELECT FROM vault.member_end x WHERE x.member = m.id)) THEN
@@ -250,6 +281,9 @@ BEGIN
     END IF;
     IF NOT vault.may_name(t, a_case, (about ->> 'attachment_of')::uuid, false, now) THEN RETURN vault.conclude(e, 'unknown-attachment_of', NULL, NULL); END IF;
     IF NOT vault.may_name(t, a_case, (about ->> 'replaces')::uuid, true, now) THEN RETURN vault.conclude(e, 'unknown-replaces', NULL, NULL); END IF;
+    IF EXISTS (SELECT FROM vault.document d WHERE d.id = a_document AND d.case_id = a_case AND d.application = t.application) THEN
+        RETURN vault.conclude(e, 'done', NULL, NULL);
+    END IF;
     INSERT INTO vault.document (id, case_id, type, agency, unit, application, professional, source, source_unit, attachment_of, replaces, series,
         dated, valid_until, language, protected_classes, third_persons, check_before_client, original, media_type, key_parent, sealed_about, entry, recorded_at)
     VALUES (a_document, a_case, about ->> 'type', t.agency, t.unit, t.application, t.professional, the_source, the_source_unit,

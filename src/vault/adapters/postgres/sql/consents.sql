@@ -27,6 +27,7 @@ BEGIN
     SELECT * INTO the_form FROM vault.document d WHERE d.id = (about ->> 'form')::uuid AND d.case_id = a_case AND d.type = 'suostumus'
         AND EXISTS (SELECT FROM vault.filing f WHERE f.document = d.id) AND NOT EXISTS (SELECT FROM vault.document_mark k WHERE k.document = d.id AND k.mark <> 'checked');
     IF the_form.id IS NULL THEN RETURN vault.conclude(e, 'unknown-form', NULL, NULL); END IF;
+    IF EXISTS (SELECT FROM vault.consent c WHERE c.id = a_consent AND c.form = the_form.id) THEN RETURN vault.conclude(e, 'done', NULL, NULL); END IF;
     IF EXISTS (SELECT FROM vault.consent c WHERE c.form = the_form.id) THEN RETURN vault.conclude(e, 'form-used', NULL, NULL); END IF;
     IF (about ->> 'signed_on')::date > vault.helsinki_day(now) THEN RETURN vault.conclude(e, 'signed-in-future', NULL, NULL); END IF;
     IF about ->> 'replaces' IS NOT NULL AND NOT EXISTS (SELECT FROM vault.consent c WHERE c.id = (about ->> 'replaces')::uuid AND c.case_id = a_case) THEN
@@ -86,6 +87,10 @@ BEGIN
     END IF;
     IF NOT numbers <@ ARRAY(SELECT p.number FROM vault.provision p WHERE p.consent = a_consent) THEN RETURN vault.conclude(e, 'unknown-provision', NULL, NULL); END IF;
     IF given > now THEN RETURN vault.conclude(e, 'given-in-future', NULL, NULL); END IF;
+    IF EXISTS (SELECT FROM vault.withdrawal w WHERE w.id = a_withdrawal AND w.consent = a_consent) THEN
+        RETURN vault.conclude(e, 'done', NULL, (SELECT jsonb_build_object('case', c.case_id, 'given_at', vault.rfc3339(w.given_at))
+            FROM vault.withdrawal w WHERE w.id = a_withdrawal));
+    END IF;
     -- The version moves before the withdrawal is recorded: no earlier permit can be taken any more.
     PERFORM vault.move('case:' || c.case_id);
     e.facts := array_to_string(numbers, ' ');
