@@ -14,6 +14,7 @@ from vault.adapters.postgres.door import PostgresDoor
 from vault.adapters.postgres.pool import Pool
 from vault.adapters.postgres.tokens import PostgresTokenRegister
 from vault.adapters.stores.directory import DirectoryStore
+from vault.api.admission import Limits
 from vault.api.app import create_app
 from vault.api.cases import cases_router
 from vault.api.consents import consents_router
@@ -95,7 +96,8 @@ def build_app(parts: Parts) -> Litestar:
         health_router(checks),
     ]  # fmt: skip
     return create_app(
-        routers, authenticate=guard.authenticate, idempotency=Idempotency(parts.door, parts.keyring), challenge_headers=challenge_headers, max_json_bytes=parts.settings.max_json_bytes,
+        routers, authenticate=guard.authenticate, idempotency=Idempotency(parts.door, parts.keyring),
+        limits=Limits(), challenge_headers=challenge_headers, max_json_bytes=parts.settings.max_json_bytes,
         version=version("consent-vault"), on_shutdown=[parts.close],
     )  # fmt: skip
 

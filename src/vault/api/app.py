@@ -11,6 +11,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ControllerRouterHandler
 
+from vault.api.admission import Admission, Gate, Limits
 from vault.api.asking import Authenticate
 from vault.api.problems import on_any_error, on_http_exception, on_vault_error
 from vault.errors import Unauthenticated, VaultError
@@ -29,6 +30,7 @@ def create_app(
     *,
     authenticate: Authenticate,
     idempotency: Idempotency,
+    limits: Limits,
     challenge_headers: Callable[[Unauthenticated], dict[str, str]],
     max_json_bytes: int,
     version: str,
@@ -40,6 +42,7 @@ def create_app(
         exception_handlers={VaultError: on_vault_error, HTTPException: on_http_exception, Exception: on_any_error},
         request_max_body_size=max_json_bytes,
         after_request=_add_headers,
+        middleware=[Gate(limits)],
         on_shutdown=list(on_shutdown),
         openapi_config=OpenAPIConfig(
             title="Consent-gated record vault", version=version, path="/schema", use_handler_docstrings=True,
@@ -49,6 +52,7 @@ def create_app(
         logging_config=None,
     )  # fmt: skip
     app.state.authenticate = authenticate
+    app.state.admission = Admission(limits)
     app.state.idempotency = idempotency
     app.state.challenge_headers = challenge_headers
     return app

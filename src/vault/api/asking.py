@@ -11,6 +11,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.params import Parameter
 
+from vault.api.admission import Admission
 from vault.errors import InvalidInput
 from vault.model import TokenSecret
 from vault.services.cases import Page
@@ -24,6 +25,10 @@ class Token(Protocol):
 
     @property
     def secret(self) -> TokenSecret: ...
+    @property
+    def client_id(self) -> str: ...
+    @property
+    def sub(self) -> str: ...
 
 
 Authenticate = Callable[[str | None, str, str, Sequence[str]], Awaitable[Token]]
@@ -39,9 +44,12 @@ async def require_token(connection: ASGIConnection[Any, Any, Any, Any], _: BaseR
     headers = connection.headers
     scope: dict[str, Any] = dict(connection.scope)
     path: bytes = scope.get("raw_path") or scope["path"].encode()
-    connection.state.token = await authenticate(
+    token = await authenticate(
         headers.get("authorization"), scope["method"], path.decode("latin-1"), headers.getall("dpop", [])
     )
+    admission: Admission = connection.app.state.admission
+    admission.admit(token.client_id, token.sub)
+    connection.state.token = token
 
 
 def secret_of(request: AnyRequest) -> TokenSecret:

@@ -14,6 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, Parameter
 
+from vault.api.admission import Admission
 from vault.api.asking import AnyRequest, Cursor, Limit, confirmed_classes, id_for, listed, require_token, secret_of
 from vault.api.release import ReleaseResponse
 from vault.errors import InvalidInput
@@ -116,15 +117,23 @@ def _content_handlers(documents: Documents) -> list[HTTPRouteHandler]:
     )
     async def get_content(request: AnyRequest, document: FromPath[uuid.UUID]) -> ReleaseResponse:
         """Release a document, if the consents permit it now."""
-        headers = request.headers
-        release = await documents.open(
-            secret_of(request),
-            DocumentId(document),
-            confirmed=confirmed_classes(request),
-            range_header=headers.get("range"),
-            if_range=headers.get("if-range"),
+        headers, token = request.headers, request.state.token
+        admission: Admission = request.app.state.admission
+        admission.begin_release(token.client_id)
+        try:
+            release = await documents.open(
+                secret_of(request),
+                DocumentId(document),
+                confirmed=confirmed_classes(request),
+                range_header=headers.get("range"),
+                if_range=headers.get("if-range"),
+            )
+        except BaseException:
+            admission.end_release(token.client_id)
+            raise
+        return ReleaseResponse(
+            release, idle_s=admission.limits.send_idle_s, on_end=lambda: admission.end_release(token.client_id)
         )
-        return ReleaseResponse(release)
 
     return [put_content, get_content]
 

@@ -110,6 +110,8 @@ def on_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Respon
     if isinstance(error, ValidationException):
         return _invalid(error)
     status = error.status_code
+    if status == 500 and error.detail == "client disconnected prematurely":
+        return problem(400, "incomplete-body", "Incomplete body", "the body stopped before its end")
     if status == 400:
         return problem(400, "malformed-json", "Malformed JSON", "the body is not one JSON value in UTF-8")
     code, title, detail = _PLAIN.get(status, ("http-error", "Refused", "the request was refused"))

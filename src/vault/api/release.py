@@ -28,18 +28,22 @@ logger = logging.getLogger("vault.api")
 class ReleaseResponse(Response[None]):
     """Streams one release; the framework hands over the connection and nothing else."""
 
-    def __init__(self, release: Release) -> None:
+    def __init__(self, release: Release, *, idle_s: float, on_end: Callable[[], None]) -> None:
         super().__init__(None)
         self._release = release
+        self._idle_s = idle_s
+        self._on_end = on_end
 
     def to_asgi_response(self, app: Any, request: Any, **_: Any) -> Any:
-        return _Sender(self._release, app, request)
+        return _Sender(self._release, app, request, self._idle_s, self._on_end)
 
 
 class _Sender:
     """One running release as an ASGI application."""
 
-    def __init__(self, release: Release, app: Any, request: Any) -> None:
+    def __init__(self, release: Release, app: Any, request: Any, idle_s: float, on_end: Callable[[], None]) -> None:
+        self._idle_s = idle_s
+        self._on_end = on_end
         self._release = release
         self._app = app
         self._request = request
@@ -57,6 +61,7 @@ class _Sender:
             outcome = await self._send(scope, receive, send)
         finally:
             watcher.cancel()
+            self._on_end()
             # The log must learn how it ended, also when we are being cancelled.
             await asyncio.shield(self._end(outcome))
 
@@ -75,6 +80,10 @@ class _Sender:
         await send({"type": "http.response.start", "status": status, "headers": _headers(self._release)})
         try:
             return await self._body(first, chunks, send)
+        except TimeoutError:
+            # The caller has read nothing for too long: a slow reader may hold a connection, but not for ever.
+            self._abort()
+            return Outcome.UNKNOWN
         except VaultError as error:
             logger.error("a release broke off: %s", error.code)  # noqa: TRY400 - the trace holds nothing more
             self._abort()
@@ -96,7 +105,8 @@ class _Sender:
         # Asked again for every piece: the one before may have waited long for a slow reader.
         if chunk and self._release.lease.holds():
             self._sent += len(chunk)
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            async with asyncio.timeout(self._idle_s):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
     async def _watch(self, receive: Receive) -> None:
         """Notice that the caller has gone away: what was handed over from then on reached nobody."""
