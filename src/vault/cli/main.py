@@ -7,6 +7,13 @@ from typing import Any
 
 import click
 
+from vault.cli.agency import agency
+from vault.cli.application import application
+from vault.cli.database import migrate
+from vault.cli.demo import demo, token
+from vault.cli.doctor import doctor
+from vault.cli.key import key
+from vault.cli.serve import serve, worker
 from vault.errors import VaultError
 
 
@@ -25,3 +32,7 @@ class VaultGroup(click.Group):
 @click.version_option(version("consent-vault"), prog_name="vault")
 def main() -> None:
     """Keep documents that several agencies share, and open them only on a written consent."""
+
+
+for command in (agency, application, demo, doctor, key, migrate, serve, token, worker):
+    main.add_command(command)

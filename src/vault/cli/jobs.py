@@ -1,0 +1,138 @@
+"""The worker's jobs: each is safe to repeat, to interrupt, and to run in two processes at once.
+
+A database or store that does not answer is waited for: the job is done at its next turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import signal
+import time
+from collections.abc import Awaitable, Callable
+
+import click
+import msgspec
+
+from vault.adapters.postgres.checks import require_modest
+from vault.adapters.postgres.migrate import PARTITION_MONTHS
+from vault.adapters.postgres.pool import Pool
+from vault.adapters.postgres.worker import WorkerDatabase
+from vault.cli.owner import owner
+from vault.errors import Unavailable
+from vault.services.sweeper import Sweeper, Swept
+from vault.settings import DatabaseRole, Settings
+from vault.wiring import make_store
+
+MINUTE_S = 60.0
+HOUR_S = 60 * MINUTE_S
+DAY_S = 24 * HOUR_S
+_TURN_S = 1.0
+_PARTITIONS = "SELECT vault.make_partitions($1, $2)"
+_BOUNDED_S = 30.0
+
+
+class Job(msgspec.Struct):
+    """One job and when it is next due (by the monotonic clock); ``run`` tells what it did, or nothing."""
+
+    name: str
+    every_s: float
+    run: Callable[[], Awaitable[str | None]]
+    due: float = 0.0
+
+
+async def work(settings: Settings, *, once: bool) -> None:
+    """Do the jobs in turn until a signal comes. Raises: SettingsWrong; with ``once`` also Unavailable."""
+    pool = Pool(settings.database_url(DatabaseRole.WORKER), size=2, wait_s=_BOUNDED_S)
+    try:
+        jobs = _jobs(settings, pool)
+        if once:
+            await require_modest(pool, "database_url_worker")
+            for job in jobs:
+                _tell(job.name, await job.run() or "nothing to do")
+            return
+        await _loop(pool, jobs)
+    finally:
+        await pool.close()
+
+
+def _jobs(settings: Settings, pool: Pool) -> list[Job]:
+    database = WorkerDatabase(pool)
+    sweeper = Sweeper(database, make_store(settings))
+
+    async def forget() -> str | None:
+        gone = await database.forget_expired()
+        return f"{gone} used one-time ids forgotten" if gone else None
+
+    async def releases() -> str | None:
+        ended = await database.end_releases(dry_run=False)
+        return f"{ended} releases of processes that are gone ended as unknown" if ended else None
+
+    async def sweep() -> str | None:
+        return _swept(await sweeper.sweep())
+
+    async def partitions() -> str | None:
+        async with owner(settings) as connection:
+            today = dt.datetime.now(dt.UTC).date()
+            made = await connection.fetchval(_PARTITIONS, today, PARTITION_MONTHS)
+        return f"{made} log partitions made" if made else None
+
+    jobs = [
+        Job("forget-expired", MINUTE_S, forget),
+        Job("end-releases", MINUTE_S, releases),
+        Job("sweep", HOUR_S, sweep),
+    ]
+    if settings.database_url_owner is not None:
+        jobs.append(Job("log-partitions", DAY_S, partitions))
+    return jobs
+
+
+def _swept(swept: Swept) -> str | None:
+    """What a sweep did; missing objects are told by name, for a person to look."""
+    told = []
+    if swept.attempts or swept.objects:
+        told.append(f"{swept.attempts} abandoned uploads ended, {swept.objects} objects without a document deleted")
+    if swept.missing:
+        told.append(f"{len(swept.missing)} objects are MISSING from the store: {', '.join(swept.missing[:10])}")
+    return "; ".join(told) or None
+
+
+async def _loop(pool: Pool, jobs: list[Job]) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    _tell("worker", f"does {', '.join(job.name for job in jobs)}")
+    checked = False
+    while not stop.is_set():
+        try:
+            if not checked:
+                await require_modest(pool, "database_url_worker")
+                checked = True
+            for job in jobs:
+                await _turn(job)
+        except Unavailable as error:
+            _tell("worker", f"{error}; trying again in a minute")
+            await _rest(stop, MINUTE_S)
+        await _rest(stop, _TURN_S)
+
+
+async def _turn(job: Job) -> None:
+    now = time.monotonic()
+    if now < job.due:
+        return
+    done = await job.run()
+    job.due = now + job.every_s
+    if done is not None:
+        _tell(job.name, done)
+
+
+async def _rest(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+def _tell(name: str, text: str) -> None:
+    click.echo(f"{name}: {text}", err=True)

@@ -1,0 +1,105 @@
+"""`vault key …`: makes the keyring, and says which root and epoch keys hold what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from vault.cli.show import as_json
+
+
+@click.group()
+def key() -> None:
+    """The keyring, and what stands under its keys."""
+
+
+@key.command()
+def create() -> None:
+    """Make a keyring of files.
+
+    With database_url_owner set, the lookup key is installed in the database too; without it, run this again later.
+    """
+    from vault.adapters.keyring.file import FileKeyring, open_keyring
+    from vault.cli.owner import run
+    from vault.errors import Conflict
+    from vault.settings import load_settings, require
+
+    settings = load_settings()
+    directory = require(settings.keyring, "keyring")
+    existed = directory.is_dir() and any(directory.iterdir())
+    keyring = open_keyring(directory) if existed else FileKeyring.create_new(directory)
+    if not existed:
+        click.echo(f"the keyring {directory} is made; copy it now to where two people keep the recovery copy")
+    if settings.database_url_owner is None:
+        if existed:
+            raise Conflict(f"there is a keyring at {directory} already; nothing was changed")
+        click.echo("the lookup key is not installed yet: set database_url_owner and run vault key create again")
+        return
+    if run(_install(settings, keyring)):
+        click.echo("the lookup key is installed")
+    elif existed:
+        raise Conflict(f"there is a keyring at {directory} already, and a lookup key is installed; nothing was changed")
+    else:
+        click.echo("the database has a lookup key from another keyring; see: vault key status", err=True)
+
+
+async def _install(settings: Any, keyring: Any) -> bool:
+    """Install a lookup key where there is none; whether one was installed."""
+    from vault.adapters.postgres.overview import Overview
+    from vault.adapters.postgres.registry import Registry
+    from vault.cli.owner import owner
+
+    async with owner(settings) as connection:
+        if await Overview(connection).has_lookup_key():
+            return False
+        await Registry(connection, keyring).install_key(keyring.new_lookup_key())
+        return True
+
+
+@key.command()
+@as_json
+def status(*, as_json: bool) -> None:
+    """Show the root keys, and what stands under them.
+
+    Exit code 1 when the keyring lacks a root key that the database names.
+    """
+    import msgspec
+
+    from vault.adapters.keyring.file import open_keyring
+    from vault.cli.owner import overview, run
+    from vault.errors import KeyringUnavailable
+    from vault.settings import load_settings, require
+
+    async def work() -> dict[str, list[dict[str, Any]]]:
+        async with overview() as seen:
+            return await seen.keys()
+
+    keyring = open_keyring(require(load_settings().keyring, "keyring"))
+    counted, current = run(work()), keyring.current_root.removeprefix("root:")
+    held = {row["root"]: row["keys"] for row in counted["roots"]}
+    roots = [
+        {"root": root, "current": root == current, "in_keyring": root in keyring.root_ids(), "keys": held.get(root, 0)}
+        for root in sorted({*keyring.root_ids(), *held})
+    ]
+    found = {"roots": roots, "epochs": counted["epochs"], "kinds": counted["kinds"],
+             "issuer_keys": [kid for kid, _ in keyring.issuer_keys()], "promise_key": keyring.promise_public()[0]}  # fmt: skip
+    click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() if as_json else _told(found))
+    lost = [root["root"] for root in roots if not root["in_keyring"]]
+    if lost:
+        raise KeyringUnavailable(f"the keyring lacks the root key {lost[0]}, under which keys stand: restore its copy")
+
+
+def _told(found: dict[str, Any]) -> str:
+    lines = []
+    for root in found["roots"]:
+        notes = [*(["current"] if root["current"] else []), *([] if root["in_keyring"] else ["NOT IN THE KEYRING"])]
+        lines.append(f"root {root['root']}: {root['keys']} keys under it" + (f" ({', '.join(notes)})" if notes else ""))
+    lines += [
+        f"epoch {epoch['epoch']}: {epoch['cases']} cases, {epoch['clients']} clients, under root {epoch['root']}"
+        for epoch in found["epochs"]
+    ]
+    lines += [f"{row['kind']} keys under {row['parent']} keys: {row['keys']}" for row in found["kinds"]]
+    lines.append(f"token-signing keys: {', '.join(found['issuer_keys'])} (the first signs)")
+    lines.append(f"promise key: {found['promise_key']}")
+    return "\n".join(lines)

@@ -1,0 +1,159 @@
+"""The HTTP server as the vault runs it: the same for `vault serve` and the demo.
+
+What uvicorn leaves open is closed here: a request's head may neither grow without end nor take for ever to arrive.
+No access log: the vault's own log says who read what, and a second one would only be less true.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Generator
+from typing import Any, Final
+
+import click
+import uvicorn
+
+from vault.adapters.http import ResettableProtocol
+from vault.errors import SettingsWrong
+from vault.settings import Settings
+from vault.wiring import build, build_app, check_roles
+
+HEAD_BYTES: Final = 64 * 1024
+HEAD_SECONDS: Final = 15.0
+KEEP_ALIVE_S: Final = 20
+GRACE_S: Final = 20
+LOGGING: Final[dict[str, Any]] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
+    "loggers": {
+        "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        "vault": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+    },
+}
+
+
+class BoundedProtocol(ResettableProtocol):
+    """Ends a connection whose request head is longer than HEAD_BYTES or later than HEAD_SECONDS."""
+
+    _head: int = 0
+    _in_head: bool = False
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            self._head += len(data)
+        super().data_received(data)
+        if self._in_head and self._head > HEAD_BYTES:
+            self._refuse(
+                b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            )
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._head, self._in_head = 0, True
+        self._wait_for_head()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def _wait_for_head(self) -> None:
+        self._stop_waiting()
+        self._late = self.loop.call_later(HEAD_SECONDS, self._refuse, b"")
+
+    def _stop_waiting(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _refuse(self, answer: bytes) -> None:
+        # An answer that is still running (a pipelined request came too early) must not get this one inside.
+        if answer and (self.cycle is None or self.cycle.response_complete):
+            self.transport.write(answer)
+        self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server without its signal handlers: whoever runs it decides what a signal means."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        yield
+
+
+def server_config(app: Any, *, behind_proxy: bool = False) -> uvicorn.Config:
+    """How the service is served. ``behind_proxy``: X-Forwarded-Proto and -For of the machine in front are believed."""
+    return uvicorn.Config(
+        app,
+        http=BoundedProtocol,
+        ws="none",
+        interface="asgi3",
+        lifespan="on",
+        log_config=LOGGING,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        proxy_headers=behind_proxy,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket; port 0 takes a free one. Raises: SettingsWrong when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise SettingsWrong(f"cannot listen on {host} port {port} ({error.strerror}); choose another port") from None
+    return listener
+
+
+def port_of(listener: socket.socket) -> int:
+    """The port that a bound socket has."""
+    return int(listener.getsockname()[1])
+
+
+async def started(server: Server, running: asyncio.Task[None]) -> None:
+    """Return when the server takes connections. Raises: what ended it before that."""
+    while not server.started:
+        if running.done():
+            running.result()
+            raise SettingsWrong("the service ended at its start")
+        await asyncio.sleep(0.01)
+
+
+async def serve_until_stopped(settings: Settings) -> None:
+    """Serve by the settings until a signal comes. Raises: SettingsWrong, DatabaseUnavailable, KeyringUnavailable."""
+    parts = build(settings)
+    try:
+        await check_roles(parts)
+        with contextlib.closing(listen(settings.listen_host, settings.listen_port)) as listener:
+            server = Server(server_config(build_app(parts), behind_proxy=settings.behind_proxy))
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, server.handle_exit, number, None)
+            running = asyncio.create_task(server.serve(sockets=[listener]))
+            await started(server, running)
+            address = f"{settings.listen_host} port {port_of(listener)}"
+            click.echo(f"vault: serving {settings.issuer} on {address}", err=True)
+            await running
+    finally:
+        await parts.close()

@@ -1,0 +1,169 @@
+"""`vault demo`: one process with everything in it, from an empty directory to a walked main job and a served vault.
+
+What is started last is stopped first: the service, then PostgreSQL; Ctrl-C and SIGTERM do the same at any moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import signal
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from vault.adapters.embedded import EmbeddedPostgres
+from vault.cli.serving import Server, listen, port_of, server_config, started
+from vault.demo import papers
+from vault.demo.caller import Caller, DemoFile
+from vault.demo.tell import Teller
+from vault.demo.walk import Walk
+from vault.demo.world import DATABASE, Folder, Walked, register_cast, set_up, settings_for, write_private
+from vault.errors import SettingsWrong
+from vault.rules.days import helsinki_day
+from vault.settings import Settings
+from vault.wiring import build, build_app, check_roles
+
+HOST = "127.0.0.1"
+PORT = 8480
+INTERRUPTED = 130
+_CALL_TIMEOUT_S = 120
+
+
+class Options(msgspec.Struct, frozen=True):
+    """``port`` None: the port of the last start, or 8480, or any free one. ``scan_bytes``: the large scan's size."""
+
+    data: Path
+    port: int | None = None
+    leave: bool = False
+    walk: bool = False
+    scan_bytes: int = papers.SCAN_SIZE
+
+
+async def run_demo(options: Options, teller: Teller) -> int:
+    """Run the demo to its end; the exit code. Raises: VaultError when something cannot be started."""
+    work = asyncio.current_task()
+    stopped = False
+
+    def stop() -> None:
+        nonlocal stopped
+        if not stopped and work is not None:
+            stopped = True
+            work.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    serving = asyncio.Event()
+    try:
+        return await _run(options, teller, serving)
+    except asyncio.CancelledError:
+        if not stopped:
+            raise
+        teller.line()
+        teller.line("stopped; the data stay where they are")
+        return 0 if serving.is_set() else INTERRUPTED
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def _run(options: Options, teller: Teller, serving: asyncio.Event) -> int:
+    folder = Folder(options.data)
+    folder.prepare()
+    earlier = folder.earlier()
+    keyring = folder.keyring()
+    with contextlib.closing(choose_port(options.port, earlier)) as listener:
+        address = f"http://{HOST}:{port_of(listener)}"
+        teller.line(f"PostgreSQL starts in {folder.postgres}")
+        async with EmbeddedPostgres(folder.postgres) as postgres:
+            passwords = await set_up(folder, postgres, keyring)
+            owner_url = postgres.url("vault_owner", passwords["vault_owner"], DATABASE)
+            demo = await register_cast(owner_url, keyring, earlier, address)
+            async with service(settings_for(folder, postgres, passwords, port_of(listener)), listener):
+                write_private(folder.demo_file, demo)
+                teller.line(f"the vault answers at {address}; its data lie in {folder.path}")
+                await _walk_or_tell(options, teller, folder, demo)
+                if not options.leave:
+                    _tell_ready(teller, demo, folder)
+                    serving.set()
+                    await asyncio.Event().wait()
+    return 1 if teller.faults else 0
+
+
+async def _walk_or_tell(options: Options, teller: Teller, folder: Folder, demo: DemoFile) -> None:
+    walked = folder.walked()
+    if walked is not None and not options.walk:
+        _tell_what_is_there(teller, walked)
+        return
+    folder.keep_walk(await walk(demo, teller, options.scan_bytes))
+    _tell_result(teller)
+
+
+def choose_port(wanted: int | None, earlier: DemoFile | None) -> socket.socket:
+    """A listening socket. A port that was asked for is taken or refused; else one that is free is found."""
+    if wanted is not None:
+        return listen(HOST, wanted)
+    last = int(earlier.base_url.rpartition(":")[2]) if earlier is not None else PORT
+    for port in dict.fromkeys((last, PORT)):
+        with contextlib.suppress(SettingsWrong):
+            return listen(HOST, port)
+    return listen(HOST, 0)
+
+
+@contextlib.asynccontextmanager
+async def service(settings: Settings, listener: socket.socket) -> AsyncIterator[None]:
+    """The vault's service in this process, from its first answer to its orderly end."""
+    parts = build(settings)
+    try:
+        await check_roles(parts)
+        server = Server(server_config(build_app(parts)))
+        running = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            await started(server, running)
+            yield
+        finally:
+            server.should_exit = True
+            await running
+    finally:
+        await parts.close()
+
+
+async def walk(demo: DemoFile, teller: Teller, scan_bytes: int) -> Walked:
+    """Walk the main job with papers signed today."""
+    signed_on = helsinki_day(dt.datetime.now(dt.UTC))
+    # Typesetting takes seconds of CPU: in a thread, so that the service goes on answering.
+    made = await asyncio.to_thread(papers.papers, signed_on, scan_size=scan_bytes)
+    async with httpx.AsyncClient(base_url=demo.base_url, timeout=_CALL_TIMEOUT_S, trust_env=False) as http:
+        return await Walk(Caller(demo, http), teller, made, signed_on).run()
+
+
+def _tell_result(teller: Teller) -> None:
+    teller.line()
+    if not teller.faults:
+        teller.line("everything went as the consent says")
+        return
+    teller.line(f"{len(teller.faults)} things went otherwise than the consent says:")
+    for fault in teller.faults:
+        teller.line(f"   {fault}")
+
+
+def _tell_what_is_there(teller: Teller, walked: Walked) -> None:
+    teller.line()
+    teller.line("the main job was walked here before and is not walked again (--walk walks it with a new case):")
+    teller.line(f"   case     {walked.case}")
+    teller.line(f"   consent  {walked.consent}")
+    for key, document in walked.documents.items():
+        teller.line(f"   {key:<8} {document}")
+
+
+def _tell_ready(teller: Teller, demo: DemoFile, folder: Folder) -> None:
+    teller.line()
+    teller.line(f"ready: {demo.base_url} (data in {folder.path})")
+    teller.line("   a token for an insurance secretary at Kela, good for five minutes:")
+    teller.line(f"   vault token --demo {folder.path} --as kela-2001 --purpose rehabilitation-planning")
+    teller.line("   Ctrl-C stops the service, then the database")
