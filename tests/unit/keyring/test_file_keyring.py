@@ -243,7 +243,7 @@ def test_everything_is_for_the_owner_alone(ring: FileKeyring, tmp_path: Path) ->
     directory = tmp_path / "keyring"
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     files = sorted(directory.iterdir())
-    assert {f.name.split("-")[0] for f in files} == {"current", "issuer", "promise.key", "root"}
+    assert {f.name.split("-")[0] for f in files} == {"current", "issuer", "log.key", "promise.key", "root"}
     assert {stat.S_IMODE(f.stat().st_mode) for f in files} == {0o600}
     assert sorted(tmp_path.iterdir()) == [directory]
     assert ring.root_ids() == [(directory / "current").read_text().strip()]
@@ -260,7 +260,7 @@ def test_a_loose_umask_changes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o610])
-@pytest.mark.parametrize("which", ["current", "promise.key", "root-*", "issuer-*"])
+@pytest.mark.parametrize("which", ["current", "promise.key", "log.key", "root-*", "issuer-*"])
 def test_a_file_that_others_can_use_is_refused(ring: FileKeyring, tmp_path: Path, which: str, mode: int) -> None:
     directory = tmp_path / "keyring"
     file = next(directory.glob(which))

@@ -42,6 +42,7 @@ class Contents(msgspec.Struct, frozen=True):
     current: str
     roots: dict[str, bytes]
     promise: tuple[str, Ed25519PrivateKey]
+    log: Ed25519PrivateKey
     issuers: tuple[tuple[str, Ed25519PrivateKey], ...]
 
 
@@ -54,13 +55,14 @@ def load(directory: Path) -> Contents:
         issuers = [(m[1], _read_ed25519(directory / m[0])) for n in names if (m := _ISSUER_FILE.fullmatch(n))]
         current = _read(directory / "current").strip()
         promise = _read_ed25519(directory / "promise.key")
+        log = _read_ed25519(directory / "log.key")
     except OSError as error:
         raise KeyringUnavailable(f"the keyring cannot be read: {error.filename}: {error.strerror}") from None
     if current not in roots:
         raise KeyringUnavailable(f"{directory / 'current'} names no root key in the same directory")
     if not issuers:
         raise KeyringUnavailable(f"{directory} holds no issuer key")
-    return Contents(current, roots, (thumbprint(promise), promise), tuple(reversed(issuers)))
+    return Contents(current, roots, (thumbprint(promise), promise), log, tuple(reversed(issuers)))
 
 
 def has_root(directory: Path, root_id: str) -> bool:
@@ -122,6 +124,7 @@ def _fill(directory: Path) -> None:
     _add_root(directory)
     add_issuer(directory)
     _write(directory / "promise.key", _pem(Ed25519PrivateKey.generate()))
+    _write(directory / "log.key", _pem(Ed25519PrivateKey.generate()))
 
 
 def _add_root(directory: Path) -> str:

@@ -7,6 +7,7 @@ waits for it.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
@@ -14,7 +15,7 @@ import msgspec
 
 from vault.errors import DatabaseUnavailable
 
-_GONE = (
+GONE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.OperatorInterventionError,
@@ -61,11 +62,16 @@ class Pool:
 
         Other errors of the database are bugs and pass through: they never hold personal text, since none reaches SQL.
         """
+        rows = await self.rows(query, *arguments)
+        return rows[0] if rows else None
+
+    async def rows(self, query: str, *arguments: object) -> Sequence[Row]:
+        """All rows of one call, as :meth:`row`."""
         try:
-            return await asyncio.wait_for(self._row(query, arguments), self.wait_s)
+            return await asyncio.wait_for(self._rows(query, arguments), self.wait_s)
         except TimeoutError:
             raise DatabaseUnavailable("the database did not answer in time") from None
-        except _GONE as error:
+        except GONE as error:
             raise DatabaseUnavailable("the database cannot be reached") from error
 
     async def value(self, query: str, *arguments: object) -> Any:
@@ -73,11 +79,12 @@ class Pool:
         row = await self.row(query, *arguments)
         return None if row is None else row[0]
 
-    async def _row(self, query: str, arguments: tuple[object, ...]) -> Row:
+    async def _rows(self, query: str, arguments: tuple[object, ...]) -> Sequence[Row]:
         pool = await self._opened()
         connection = await pool.acquire()
         try:
-            return await connection.fetchrow(query, *arguments)
+            rows: Sequence[Row] = await connection.fetch(query, *arguments)
+            return rows
         except BaseException as error:
             if not isinstance(error, asyncpg.PostgresError):
                 connection.terminate()
