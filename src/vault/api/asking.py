@@ -9,7 +9,7 @@ from typing import Annotated, Any, Protocol
 from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from vault.api.admission import Admission
 from vault.errors import InvalidInput
@@ -34,8 +34,8 @@ class Token(Protocol):
 Authenticate = Callable[[str | None, str, str, Sequence[str]], Awaitable[Token]]
 """(Authorization header, method, raw path, DPoP headers) -> token. Raises: Unauthenticated."""
 
-Cursor = Annotated[uuid.UUID | None, Parameter(query="cursor", required=False)]
-Limit = Annotated[int, Parameter(query="limit", ge=1, le=200)]
+Cursor = Annotated[uuid.UUID | None, QueryParameter(name="cursor", required=False)]
+Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=200)]
 
 
 async def require_token(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
