@@ -5,6 +5,10 @@ set -euo pipefail
 # What must be there, and the Debian package that brings it.
 needs=(
     "/usr/lib/postgresql/15/bin/postgres postgresql-15"
+    "/usr/bin/ceph ceph-common"
+    "/usr/bin/ceph-mon ceph-mon"
+    "/usr/bin/ceph-osd ceph-osd"
+    "/usr/bin/radosgw radosgw"
     "/usr/bin/setpriv util-linux"
     "/usr/bin/unshare util-linux"
 )
@@ -30,7 +34,7 @@ if ((EUID != 0)); then
     as_root=(sudo)
 fi
 echo "installing ${missing[*]}"
-# The package must not start a database server of its own: the tests start what they need.
+# No package may start a database server of its own: the tests start what they need. (Ceph's start nothing unasked.)
 export DEBIAN_FRONTEND=noninteractive
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" mkdir -p /etc/postgresql-common

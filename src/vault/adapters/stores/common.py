@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from vault.errors import InvariantViolated
 
@@ -44,7 +44,7 @@ class Threads:
         return future.result()
 
 
-async def settled(*futures: asyncio.Future[T]) -> None:
+async def settled(*futures: asyncio.Future[Any]) -> None:
     """Wait until all are done, whatever they give; a cancellation is raised only then."""
     cancelled: asyncio.CancelledError | None = None
     while pending := [future for future in futures if not future.done()]:
@@ -52,7 +52,7 @@ async def settled(*futures: asyncio.Future[T]) -> None:
             await asyncio.wait(pending)
         except asyncio.CancelledError as error:
             cancelled = error
+    for future in futures:
+        future.exception()  # seen, so that the loop does not report what nobody will ask for
     if cancelled is not None:
-        for future in futures:
-            future.exception()  # seen, so that the loop does not report it a second time
         raise cancelled

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, NamedTuple, cast
 from urllib.parse import urlsplit
 
@@ -45,7 +46,15 @@ class Bucket:
     """Every method blocks, is safe to call from several threads, and raises as `s3_errors` says."""
 
     def __init__(
-        self, where: StoreBucket, access_key: Secret, secret_key: Secret, region: str, **limits: float
+        self,
+        where: StoreBucket,
+        access_key: Secret,
+        secret_key: Secret,
+        region: str,
+        *,
+        at_once: int,
+        read_s: float = s3_http.READ_S,
+        retries: int = s3_http.RETRIES,
     ) -> None:
         address = urlsplit(where.endpoint)
         self._name = where.bucket
@@ -57,10 +66,12 @@ class Bucket:
                 secret_key.reveal(),
                 secure=address.scheme == "https",
                 region=region,
-                http_client=s3_http.connections(**limits),  # type: ignore[arg-type]
+                http_client=s3_http.connections(at_once=at_once, read_s=read_s, retries=retries),
             )
         except ValueError:
-            raise SettingsWrong("store: expected the name of a bucket and its server's address", field="store") from None
+            raise SettingsWrong(
+                "store: expected the name of a bucket and its server's address", field="store"
+            ) from None
         self._versioned: bool | None = None
 
     # -------------------------------------------------------------------------------------------------------- writing
@@ -88,11 +99,8 @@ class Bucket:
         raise InvariantViolated("an object of that name exists")
 
     def require_new(self, name: str) -> None:
-        try:
-            self.size(name)
-        except ObjectTampered:
-            return
-        raise InvariantViolated("an object of that name exists")
+        if self.size_if_there(name) is not None:
+            raise InvariantViolated("an object of that name exists")
 
     def begin(self, name: str) -> str:
         """Begin an upload in parts and return its id."""
@@ -164,6 +172,12 @@ class Bucket:
                 self._client._execute("GET", self._name, query_params={"location": ""})  # noqa: SLF001
         raise ObjectTampered(MISSING)
 
+    def size_if_there(self, name: str) -> int | None:
+        try:
+            return self.size(name)
+        except ObjectTampered:
+            return None
+
     def versioned(self) -> bool:
         """Whether the bucket keeps versions, or may: asked once. Who may not ask is careful."""
         if self._versioned is None:
@@ -182,7 +196,7 @@ class Bucket:
         found = self._client.list_objects(self._name, prefix, recursive=True, include_version=True)
         while True:
             with store_errors():
-                page = [Version(o.object_name or "", o.version_id or "null") for o, _ in zip(found, range(PAGE))]
+                page = [Version(o.object_name or "", o.version_id or "null") for o in islice(found, PAGE)]
             if not page:
                 return
             yield [version for version in page if NAME.fullmatch(version.name)]

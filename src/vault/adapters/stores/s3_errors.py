@@ -15,8 +15,9 @@ from typing import Final
 from xml.etree.ElementTree import ParseError
 
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, MaxRetryError, NewConnectionError, SSLError, TimeoutError
+from urllib3 import exceptions as http
 
+from vault.adapters.stores.s3_http import is_stuck
 from vault.errors import ObjectTampered, StoreUnavailable, VaultError
 
 MISSING: Final = "the stored object is missing"
@@ -47,7 +48,7 @@ def store_errors() -> Iterator[None]:
         raise unavailable(f"it answered with status {error.status_code}") from None
     except InvalidResponseError:
         raise unavailable("it answered with what is not S3: is the setting store right?") from None
-    except HTTPError as error:
+    except http.HTTPError as error:
         raise unavailable(_broken(error)) from None
     except OSError:
         raise unavailable("the connection broke") from None
@@ -67,12 +68,12 @@ def _refusal(error: S3Error) -> VaultError:
     return unavailable(_TO_DO.get(code, f"it answered with status {error.response.status}"))
 
 
-def _broken(error: HTTPError) -> str:
-    cause = error.reason if isinstance(error, MaxRetryError) else error
-    if isinstance(cause, SSLError):
+def _broken(error: http.HTTPError) -> str:
+    cause = error.reason if isinstance(error, http.MaxRetryError) else error
+    if isinstance(cause, http.SSLError):
         return "its certificate is not trusted by this machine"
-    if isinstance(cause, NewConnectionError) and not isinstance(cause, ConnectTimeoutError):
+    if isinstance(cause, http.NewConnectionError):
         return "it cannot be reached"
-    if isinstance(cause, TimeoutError):
+    if isinstance(cause, http.TimeoutError) or is_stuck(cause):
         return "it did not answer in time"
     return "the connection broke"

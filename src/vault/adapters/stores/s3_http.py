@@ -12,6 +12,7 @@ in time is not, since the time is what was lost. So a call ends within about 12 
 from __future__ import annotations
 
 import ssl
+from functools import cache
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -41,10 +42,22 @@ def connections(*, at_once: int, read_s: float = READ_S, retries: int = RETRIES)
             backoff_factor=0.1,
             raise_on_status=False,
         ),
-        ssl_context=ssl.create_default_context(),
+        ssl_context=_authorities(),
     )
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
     return manager
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    """The system's, or those that SSL_CERT_FILE names; read once, since that takes a tenth of a second."""
+    return ssl.create_default_context()
+
+
+def is_stuck(error: Exception | None) -> bool:
+    """Whether it is a timeout while sending or while waiting for an answer."""
+    sending = isinstance(error, ProtocolError) and isinstance(error.args[-1], TimeoutError)
+    return sending or isinstance(error, ReadTimeoutError)
 
 
 def was_repeated(response: BaseHTTPResponse) -> bool:
@@ -53,7 +66,7 @@ def was_repeated(response: BaseHTTPResponse) -> bool:
 
 
 class _Impatient(urllib3.Retry):
-    """Tries again, but not after a timeout while sending or while waiting for an answer."""
+    """Tries again, but not a store that is stuck."""
 
     def increment(
         self,
@@ -64,8 +77,7 @@ class _Impatient(urllib3.Retry):
         _pool: ConnectionPool | None = None,
         _stacktrace: TracebackType | None = None,
     ) -> Self:
-        stuck = isinstance(error, ProtocolError) and isinstance(error.args[-1], TimeoutError)
-        if error is not None and (stuck or isinstance(error, ReadTimeoutError)):
+        if error is not None and is_stuck(error):
             raise error
         return super().increment(method, url, response, error, _pool, _stacktrace)
 
