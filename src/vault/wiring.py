@@ -20,13 +20,14 @@ from vault.api.cases import cases_router
 from vault.api.consents import consents_router
 from vault.api.documents import documents_router
 from vault.api.health import health_router
+from vault.api.metrics import MeasuredDoor, Metrics, metrics_router
 from vault.errors import SettingsWrong
 from vault.oauth.remote_keys import HttpRemoteKeys
 from vault.oauth.resource import ResourceGuard, challenge_headers
 from vault.oauth.routes import oauth_router
 from vault.oauth.server import OAuthParts
 from vault.oauth.tokens import IssuerKeys
-from vault.ports import ObjectStore
+from vault.ports import Door, ObjectStore
 from vault.rules.catalogue import PURPOSES
 from vault.services.cases import Cases
 from vault.services.consents import Consents
@@ -43,12 +44,13 @@ class Parts(msgspec.Struct, frozen=True):
     store: ObjectStore
     service: Pool
     tokens: Pool
-    door: PostgresDoor
+    door: Door
     cases: Cases
     documents: Documents
     consents: Consents
     oauth: OAuthParts
     http: httpx.AsyncClient
+    metrics: Metrics
 
     async def close(self) -> None:
         """Close every connection."""
@@ -74,16 +76,20 @@ def build(settings: Settings) -> Parts:
     tokens = Pool(
         settings.database_url(DatabaseRole.TOKENS), size=max(2, settings.pool_size // 4), wait_s=settings.log_wait_s
     )
-    door = PostgresDoor(service, keyring)
+    metrics = Metrics()
+    door = MeasuredDoor(PostgresDoor(service, keyring), metrics)
     http = httpx.AsyncClient(timeout=5, follow_redirects=False, trust_env=False)
     oauth = OAuthParts(
         issuer=issuer, keys=IssuerKeys([key for _, key in keyring.issuer_keys()]), register=PostgresTokenRegister(tokens),
         keyring=keyring, purposes=frozenset(PURPOSES), ttl_s=settings.token_ttl_s, remote_keys=HttpRemoteKeys(http),
     )  # fmt: skip
+    documents = Documents(door, keyring, store, max_bytes=settings.max_document_bytes)
+    metrics.watch("running_downloads", "Releases whose bytes are under way", documents.leases.running)
+    metrics.watch("pool_in_use", "Busy connections of the service's database role", service.in_use)
+    metrics.watch("pool_tokens_in_use", "Busy connections of the tokens' database role", tokens.in_use)
     return Parts(
         settings=settings, keyring=keyring, store=store, service=service, tokens=tokens, door=door, cases=Cases(door, keyring),
-        documents=Documents(door, keyring, store, max_bytes=settings.max_document_bytes), consents=Consents(door, keyring),
-        oauth=oauth, http=http,
+        documents=documents, consents=Consents(door, keyring), oauth=oauth, http=http, metrics=metrics,
     )  # fmt: skip
 
 
@@ -93,11 +99,11 @@ def build_app(parts: Parts) -> Litestar:
     checks = {"database": parts.door.check, "store": parts.store.check}
     routers = [
         oauth_router(parts.oauth), cases_router(parts.cases), documents_router(parts.documents), consents_router(parts.consents),
-        health_router(checks),
+        health_router(checks), metrics_router(parts.metrics),
     ]  # fmt: skip
     return create_app(
         routers, authenticate=guard.authenticate, idempotency=Idempotency(parts.door, parts.keyring),
-        limits=Limits(), challenge_headers=challenge_headers, max_json_bytes=parts.settings.max_json_bytes,
+        limits=Limits(), metrics=parts.metrics, challenge_headers=challenge_headers, max_json_bytes=parts.settings.max_json_bytes,
         version=version("consent-vault"), on_shutdown=[parts.close],
     )  # fmt: skip
 

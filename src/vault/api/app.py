@@ -13,6 +13,8 @@ from litestar.types import ControllerRouterHandler
 
 from vault.api.admission import Admission, Gate, Limits
 from vault.api.asking import Authenticate
+from vault.api.logs import Observed
+from vault.api.metrics import Metrics
 from vault.api.problems import on_any_error, on_http_exception, on_vault_error
 from vault.errors import Unauthenticated, VaultError
 from vault.services.idempotency import Idempotency
@@ -31,6 +33,7 @@ def create_app(
     authenticate: Authenticate,
     idempotency: Idempotency,
     limits: Limits,
+    metrics: Metrics,
     challenge_headers: Callable[[Unauthenticated], dict[str, str]],
     max_json_bytes: int,
     version: str,
@@ -51,6 +54,8 @@ def create_app(
         ),
         logging_config=None,
     )  # fmt: skip
+    # Outside of the routing, so that what no route answers is counted and told too.
+    app.asgi_handler = Observed(app.asgi_handler, metrics)
     app.state.authenticate = authenticate
     app.state.admission = Admission(limits)
     app.state.idempotency = idempotency

@@ -1,22 +1,23 @@
 """The HTTP server as the vault runs it: the same for `vault serve` and the demo.
 
 What uvicorn leaves open is closed here: a request's head may neither grow without end nor take for ever to arrive.
-No access log: the vault's own log says who read what, and a second one would only be less true.
+What it writes of requests (vault.api.logs) names nobody: who read what stands in the vault's own log alone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 from collections.abc import Generator
 from typing import Any, Final
 
-import click
 import uvicorn
 
 from vault.adapters.http import ResettableProtocol
+from vault.api.logs import hush_tracebacks, log_config
 from vault.errors import SettingsWrong
 from vault.settings import Settings
 from vault.wiring import build, build_app, check_roles
@@ -25,16 +26,6 @@ HEAD_BYTES: Final = 64 * 1024
 HEAD_SECONDS: Final = 15.0
 KEEP_ALIVE_S: Final = 20
 GRACE_S: Final = 20
-LOGGING: Final[dict[str, Any]] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
-    "loggers": {
-        "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
-        "vault": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
-    },
-}
 
 
 class BoundedProtocol(ResettableProtocol):
@@ -95,7 +86,7 @@ class Server(uvicorn.Server):
         yield
 
 
-def server_config(app: Any, *, behind_proxy: bool = False) -> uvicorn.Config:
+def server_config(app: Any, *, behind_proxy: bool = False, tell_requests: bool = False) -> uvicorn.Config:
     """How the service is served. ``behind_proxy``: X-Forwarded-Proto and -For of the machine in front are believed."""
     return uvicorn.Config(
         app,
@@ -103,7 +94,7 @@ def server_config(app: Any, *, behind_proxy: bool = False) -> uvicorn.Config:
         ws="none",
         interface="asgi3",
         lifespan="on",
-        log_config=LOGGING,
+        log_config=log_config(requests=tell_requests),
         access_log=False,
         server_header=False,
         date_header=True,
@@ -146,14 +137,16 @@ async def serve_until_stopped(settings: Settings) -> None:
     try:
         await check_roles(parts)
         with contextlib.closing(listen(settings.listen_host, settings.listen_port)) as listener:
-            server = Server(server_config(build_app(parts), behind_proxy=settings.behind_proxy))
+            config = server_config(build_app(parts), behind_proxy=settings.behind_proxy, tell_requests=True)
+            hush_tracebacks()
+            server = Server(config)
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, server.handle_exit, number, None)
             running = asyncio.create_task(server.serve(sockets=[listener]))
             await started(server, running)
             address = f"{settings.listen_host} port {port_of(listener)}"
-            click.echo(f"vault: serving {settings.issuer} on {address}", err=True)
+            logging.getLogger("vault").info("serving %s on %s", settings.issuer, address)
             await running
     finally:
         await parts.close()

@@ -57,6 +57,10 @@ class Pool:
             self._pool.terminate()
             self._pool = None
 
+    def in_use(self) -> int:
+        """How many connections are at work now."""
+        return 0 if self._pool is None else int(self._pool.get_size() - self._pool.get_idle_size())
+
     async def row(self, query: str, *arguments: object) -> Row:
         """The first row of one call, in its own transaction. Raises: DatabaseUnavailable within ``wait_s``.
 
