@@ -8,6 +8,7 @@ from typing import Any
 from litestar import Litestar, Response, Router
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ControllerRouterHandler
 
@@ -49,6 +50,8 @@ def create_app(
         on_shutdown=list(on_shutdown),
         openapi_config=OpenAPIConfig(
             title="Consent-gated record vault", version=version, path="/schema", use_handler_docstrings=True,
+            # Only the document itself: the pages that show it would fetch their scripts from somebody else's server.
+            render_plugins=[JsonRenderPlugin()],
             components=Components(security_schemes={
                 "token": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT", description="RFC 9068, from /oauth/token")}),
         ),

@@ -11,6 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from vault.api.asking import AnyRequest, Cursor, Limit, id_for, listed, require_token, secret_of
+from vault.api.strict import read_strictly, require_plain
 from vault.errors import InvalidInput
 from vault.model import CaseId, ClientId
 from vault.services.cases import Cases, CaseView, MemberView, NewClient
@@ -55,7 +56,13 @@ class NewMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def cases_router(cases: Cases) -> Router:
     """All routes below /v1 that belong to cases."""
     handlers = [*_case_handlers(cases), *_member_handlers(cases), *_inbox_handlers(cases)]
-    return Router("/v1", guards=[require_token], tags=["cases"], route_handlers=handlers)
+    return Router(
+        "/v1",
+        guards=[require_token, require_plain],
+        before_request=read_strictly,
+        tags=["cases"],
+        route_handlers=handlers,
+    )
 
 
 def _case_handlers(cases: Cases) -> list[HTTPRouteHandler]:

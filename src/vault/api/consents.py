@@ -9,6 +9,7 @@ from litestar import Response, Router, get, post
 from litestar.params import FromPath
 
 from vault.api.asking import AnyRequest, Cursor, Limit, id_for, listed, require_token, secret_of
+from vault.api.strict import read_strictly, require_plain
 from vault.model import CaseId, ConsentId
 from vault.services.consents import Asking, Consents, Explained, NewConsent, Withdrawing
 
@@ -52,5 +53,9 @@ def consents_router(consents: Consents) -> Router:
         return listed(await consents.log(secret_of(request), CaseId(case), after=cursor, limit=limit))
 
     return Router(
-        "/v1", guards=[require_token], tags=["consents"], route_handlers=[record, list_consents, withdraw, decide, log]
+        "/v1",
+        guards=[require_token, require_plain],
+        before_request=read_strictly,
+        tags=["consents"],
+        route_handlers=[record, list_consents, withdraw, decide, log],
     )

@@ -12,17 +12,18 @@ from litestar.datastructures import ResponseHeader
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, Parameter
+from litestar.params import FromPath, QueryParameter
 
 from vault.api.admission import Admission
 from vault.api.asking import AnyRequest, Cursor, Limit, confirmed_classes, id_for, listed, require_token, secret_of
 from vault.api.release import ReleaseResponse
+from vault.api.strict import read_strictly, require_plain
 from vault.errors import InvalidInput
 from vault.model import CaseId, DocumentId
 from vault.services.documents import Documents, DocumentView
-from vault.services.incoming import NewDocument, parse_content_digest
+from vault.services.incoming import NewDocument, bare_media_type, parse_content_digest
 
-TypeFilter = Annotated[str | None, Parameter(query="type", required=False, max_length=40)]
+TypeFilter = Annotated[str | None, QueryParameter(name="type", required=False)]
 
 
 class Registered(msgspec.Struct, frozen=True):
@@ -43,7 +44,13 @@ class FiledContent(msgspec.Struct, frozen=True):
 def documents_router(documents: Documents) -> Router:
     """All routes below /v1 that belong to documents."""
     handlers = [*_paper_handlers(documents), *_content_handlers(documents)]
-    return Router("/v1", guards=[require_token], tags=["documents"], route_handlers=handlers)
+    return Router(
+        "/v1",
+        guards=[require_token, require_plain],
+        before_request=read_strictly,
+        tags=["documents"],
+        route_handlers=handlers,
+    )
 
 
 def _paper_handlers(documents: Documents) -> list[HTTPRouteHandler]:
@@ -158,5 +165,5 @@ def _length(request: AnyRequest) -> int | None:
 
 def _media_type(request: AnyRequest) -> str | None:
     """The Content-Type without its parameters; octet-stream says nothing and is not compared."""
-    header = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    header = bare_media_type(request.headers.get("content-type", ""))
     return header if header and header != "application/octet-stream" else None

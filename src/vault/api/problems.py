@@ -46,6 +46,12 @@ _PLAIN: Mapping[int, tuple[str, str, str]] = {
 
 _PATH = re.compile(r" - at `\$\.?(?:data\.?)?([^`]*)`")
 
+# What msgspec says of a whole object: (code, sentence, its words with the member's name)
+_SHAPES = (
+    ("unknown-field", "this field is not known here", re.compile(r"unknown field `([^`]{1,100})`")),
+    ("missing-field", "this field is missing", re.compile(r"missing required field `([^`]{1,100})`")),
+)
+
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     """RFC 9457 problem details with the vault's members."""
@@ -105,10 +111,10 @@ def on_vault_error(request: Request[Any, Any, Any], error: errors.VaultError) ->
     )
 
 
-def on_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+def on_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
     """Answer a refusal of the framework in the vault's own words; its texts may repeat input and are dropped."""
     if isinstance(error, ValidationException):
-        return _invalid(error)
+        return on_vault_error(request, invalid_shape("" if error.__cause__ is None else str(error.__cause__)))
     status = error.status_code
     if status == 500 and error.detail == "client disconnected prematurely":
         return problem(400, "incomplete-body", "Incomplete body", "the body stopped before its end")
@@ -119,24 +125,17 @@ def on_http_exception(_: Request[Any, Any, Any], error: HTTPException) -> Respon
     return problem(status, code, title, detail, headers=allowed)
 
 
-def _invalid(error: ValidationException) -> Response[Problem]:
-    cause = error.__cause__
-    text = str(cause) if cause is not None else ""
+def invalid_shape(text: str) -> errors.InvalidInput:
+    """What msgspec found wrong, as an error of ours; its sentences name types and formats, never values."""
     found = _PATH.search(text)
-    field = (found.group(1) if found else "") or None
+    field = found.group(1) if found else ""
     message = text[: found.start()] if found else text
-    if unknown := re.search(r"unknown field `([^`]{1,100})`", message):
-        field = f"{field}.{unknown.group(1)}" if field else unknown.group(1)
-        return problem(422, "unknown-field", "Invalid input", "this field is not known here", field=field)
-    if missing := re.search(r"missing required field `([^`]{1,100})`", message):
-        field = f"{field}.{missing.group(1)}" if field else missing.group(1)
-        return problem(
-            422, "missing-field", "Invalid input", "this field is missing", field=field if field != "data" else None
-        )
-    # msgspec's other sentences name types and formats, never values.
-    return problem(
-        422, "invalid-type", "Invalid input", message[:200].lower() or "this field is not of its type", field=field
-    )
+    for code, sentence, said in _SHAPES:
+        if one := said.search(message):
+            field = f"{field}.{one.group(1)}" if field else one.group(1)
+            return errors.InvalidInput(sentence, field=field, code=code)
+    detail = message[:200].lower() or "this field is not of its type"
+    return errors.InvalidInput(detail, field=field or None, code="invalid-type")
 
 
 def on_any_error(_: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
