@@ -107,6 +107,8 @@ class Cases:
         Raises: InvalidInput naming the field; Forbidden unless the caller is a coordinator.
         """
         require_code("process", process, "process")
+        if reference is not None:
+            _check_reference(reference)  # before the case exists: a refused request leaves none
         given, adult_on = _checked(client)
         for _ in range(3):
             found = await self._door.ask(secret, Act.FIND, about={"target": "client"})
@@ -117,7 +119,7 @@ class Cases:
                 if conflict.narrow != "try-again":
                     raise
                 continue
-            if reference:
+            if reference is not None:
                 await self.refer(secret, case, reference)
             return Opened(id=case, state="awaiting-consent", promise=done.promise)
         raise Conflict("too many first cases at this moment; try again", code="try-again")
@@ -180,8 +182,7 @@ class Cases:
 
     async def refer(self, secret: TokenSecret, case: CaseId, reference: str) -> Done:
         """Set the caller's agency's own reference for a case (at most 200 characters)."""
-        if not 0 < len(reference) <= 200:
-            raise InvalidInput("a reference has 1 to 200 characters", field="your_reference")
+        _check_reference(reference)
         listed = await self._door.ask(secret, Act.LIST, case=case, about={"target": "case"})
         sealed = self._keyring.seal(listed, f"case:{case}", f"case.reference|{case}", reference.encode())
         return await self._door.act("case_refer", secret, case, sealed)
@@ -249,6 +250,11 @@ class Cases:
 
 def _items(listed: Clearance) -> list[dict[str, Any]]:
     return msgspec.convert(listed.facts["items"], list[dict[str, Any]])
+
+
+def _check_reference(reference: str) -> None:
+    if not 0 < len(reference) <= 200:
+        raise InvalidInput("a reference has 1 to 200 characters", field="your_reference")
 
 
 def _checked(client: NewClient) -> tuple[_Given, dt.date]:

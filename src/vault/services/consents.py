@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import uuid
 from typing import Any
 
@@ -16,6 +17,9 @@ from vault.rules.catalogue import require_code
 from vault.rules.consent import Provision, check_consent_days, check_provisions, check_signature
 from vault.rules.days import helsinki_day, parse_day
 from vault.services.cases import Page, page_of, unbase64
+
+# It stands in clear beside the consent, so it must not have room for a sentence about a person.
+_AUTHORITY = re.compile(r"[A-Za-z0-9][A-Za-z0-9./:_-]{0,99}")
 
 
 class SignedBy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,6 +108,9 @@ class Consents:
                 "a representative names a recorded authority, and only a representative does",
                 field="signed_by.authority",
             )
+        if new.signed_by.authority is not None and not _AUTHORITY.fullmatch(new.signed_by.authority):
+            detail = "an authority is named by its id: 1 to 100 letters, digits and . / : _ -"
+            raise InvalidInput(detail, field="signed_by.authority")
         _check_days(new)
         cleared = await self._door.ask(secret, Act.LIST, case=case, document=new.form, about={"target": "register"})
         sealed = self._seal(cleared, consent, new)
@@ -164,16 +171,13 @@ class Consents:
                 "name at least one provision by its number, or leave the list out for the whole consent",
                 field="provisions",
             )
-        if wish.given_at is not None and wish.given_at.tzinfo is None:
-            raise InvalidInput(
-                "a time needs its offset, such as 2026-03-02T09:00:00Z", field="given_at", code="invalid-time"
-            )
+        given_at = _instant(wish.given_at, "given_at")
         if wish.reason is not None and len(wish.reason) > 4000:
             raise InvalidInput("a reason has at most 4000 characters", field="reason")
         sealed = (
             self._keyring.seal_own(f"withdrawal.reason|{withdrawal}", wish.reason.encode()) if wish.reason else None
         )
-        done = await self._door.act("consent_withdraw", secret, withdrawal, consent, numbers, wish.given_at, sealed)
+        done = await self._door.act("consent_withdraw", secret, withdrawal, consent, numbers, given_at, sealed)
         body = {
             "id": withdrawal, "consent": consent, "provisions": numbers, "given_at": done.facts["given_at"], "recorded_at": done.at,
             "log_entry": done.entry,
@@ -186,11 +190,10 @@ class Consents:
         require_code("purpose", asking.purpose, "purpose")
         if asking.role is not None:
             require_code("role", asking.role, "role")
-        if asking.at is not None and asking.at.tzinfo is None:
-            raise InvalidInput("a time needs its offset, such as 2026-03-02T09:00:00Z", field="at", code="invalid-time")
+        at = _instant(asking.at, "at")
         done = await self._door.act(
             "explain", secret, DocumentId(asking.document), asking.agency, asking.unit, asking.role, asking.professional,
-            asking.action, asking.purpose, asking.at,
+            asking.action, asking.purpose, at,
         )  # fmt: skip
         return msgspec.convert(done.facts, Explained), done.promise
 
@@ -233,6 +236,18 @@ def fold_openings(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
         openings[place] = item
         folded.append(item)
     return folded
+
+
+def _instant(given: dt.datetime | None, field: str) -> dt.datetime | None:
+    """A time in UTC. Raises: InvalidInput for one without its offset, or outside what a calendar holds."""
+    if given is None:
+        return None
+    if given.tzinfo is None:
+        raise InvalidInput("a time needs its offset, such as 2026-03-02T09:00:00Z", field=field, code="invalid-time")
+    try:
+        return given.astimezone(dt.UTC)
+    except OverflowError:
+        raise InvalidInput("there is no such time in UTC", field=field, code="invalid-time") from None
 
 
 def _check_days(new: NewConsent) -> None:

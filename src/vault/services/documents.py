@@ -14,8 +14,9 @@ from vault.errors import Conflict, InvalidInput, InvariantViolated, ObjectTamper
 from vault.formats.sealed import ChunkReader, Sealer, sealed_size
 from vault.model import Act, CaseId, Clearance, DocumentId, KeyKind, Outcome, TokenSecret
 from vault.ports import Done, Door, Keyring, ObjectStore
+from vault.rules.catalogue import require_code
 from vault.services.cases import Page, page_of, unbase64
-from vault.services.incoming import Content, NewDocument, check_document
+from vault.services.incoming import Content, NewDocument, bare_media_type, check_document
 from vault.services.leases import Lease, Leases
 from vault.services.ranges import ByteRange, parse_range
 
@@ -157,7 +158,7 @@ class Documents:
         # (1) The attempt and its object's name are recorded with the entry. A crash from here on leaves a name in
         #     vault.attempt that no filing points to; the sweeper finds it.
         cleared = await self.door.ask(secret, Act.FILE, document=document, about={"for": "content", "object": name})
-        if media_type is not None and media_type != cleared.facts["media_type"]:
+        if media_type is not None and media_type != bare_media_type(str(cleared.facts["media_type"])):
             await self.door.give_up(name)
             raise InvalidInput(
                 "the Content-Type is not the registered media_type", field="Content-Type", code="wrong-media-type"
@@ -306,6 +307,8 @@ class Documents:
         self, secret: TokenSecret, case: CaseId, *, after: uuid.UUID | None, limit: int, kind: str | None
     ) -> Page:
         """The documents of a case that the caller may read, and those it filed itself; what it may not see is not counted."""
+        if kind is not None:
+            require_code("document-type", kind, "type")
         about = {"target": "documents", "after": after, "limit": limit, "type": kind}
         listed = await self.door.ask(secret, Act.LIST, case=case, about=about)
         items = msgspec.convert(listed.facts["items"], list[dict[str, Any]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
@@ -13,6 +14,10 @@ import msgspec
 from vault.errors import InvalidInput
 from vault.rules.catalogue import DOCUMENT_TYPES, require_code
 from vault.rules.days import parse_day
+
+_NAME = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_MEDIA_TYPE = re.compile(rf'{_NAME}/{_NAME}( ?; ?{_NAME}=({_NAME}|"[ !#-[\]-~]*"))*')
+"""RFC 9110 §8.3.1, without tabs and escapes."""
 
 
 class NewDocument(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,6 +102,11 @@ def parse_content_digest(header: str | None) -> dict[str, bytes]:
     return found
 
 
+def bare_media_type(text: str) -> str:
+    """A media type without its parameters, in lower case, as two are compared (RFC 9110 §8.3.1)."""
+    return text.partition(";")[0].strip().lower()
+
+
 def check_document(new: NewDocument) -> dict[str, Any]:
     """The document's metadata as the database takes it, all but what is sealed."""
     require_code("document-type", new.type, "type")
@@ -105,14 +115,7 @@ def check_document(new: NewDocument) -> dict[str, Any]:
         raise InvalidInput("a title has 1 to 300 characters", field="title")
     if not 0 < len(new.filename) <= 255 or any(ord(c) < 32 for c in new.filename):
         raise InvalidInput("a file name has 1 to 255 characters and no control characters", field="filename")
-    kind, _, subtype = new.media_type.partition("/")
-    if (
-        not kind
-        or not subtype
-        or len(new.media_type) > 127
-        or not new.media_type.isascii()
-        or any(c <= " " for c in new.media_type)
-    ):
+    if len(new.media_type) > 127 or not _MEDIA_TYPE.fullmatch(new.media_type):
         raise InvalidInput("expected a media type such as application/pdf", field="media_type")
     parse_day(new.dated, "dated")
     if new.valid_until is not None and parse_day(new.valid_until, "valid_until") < parse_day(new.dated, "dated"):
