@@ -21,7 +21,7 @@ import json
 import re
 import sys
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,18 +72,6 @@ class Checkpoint:
     size: int
     root: bytes
     cosigned: tuple[tuple[str, int], ...] = ()
-
-
-@dataclass(frozen=True)
-class Proof:
-    """A parsed tlog-proof, not verified yet; ``note`` is the checkpoint's text."""
-
-    index: int
-    hashes: tuple[bytes, ...]
-    note: str
-
-
-# -- the tree: RFC 9162 §2.1
 
 
 def leaf_hash(data: bytes) -> bytes:
@@ -165,9 +153,6 @@ def _verify_trivial(old_size: int, old_root: bytes, size: int, root: bytes, proo
         raise Unverified("two trees of the same size have different roots")
 
 
-# -- notes, checkpoints and cosignatures
-
-
 def key_id(name: str, kind: int, public: bytes) -> bytes:
     return hashlib.sha256(name.encode() + b"\n" + bytes([kind]) + public).digest()[:4]
 
@@ -209,7 +194,7 @@ def parse_checkpoint(body: str) -> Checkpoint:
     lines = body.split("\n")
     if len(lines) < 4 or lines[-1] != "" or "" in lines[:-1]:
         raise Unverified("a checkpoint has an origin, a size and a root")
-    return Checkpoint(lines[0], _number(lines[1]), _hash(lines[2]))
+    return Checkpoint(lines[0], parse_number(lines[1]), parse_hash(lines[2]))
 
 
 def verify_checkpoint(note: str, log: Key, witnesses: Sequence[Key] = (), quorum: int = 0) -> Checkpoint:
@@ -218,22 +203,18 @@ def verify_checkpoint(note: str, log: Key, witnesses: Sequence[Key] = (), quorum
     found = parse_checkpoint(parsed.text)
     if log.kind != LOG_SIGNATURE or found.origin != log.name:
         raise Unverified("the checkpoint is of another log")
-    if not [s for s in parsed.signatures if _is_by(log, s) and _verify_signature(log, parsed.text, s[2])]:
+    if not [s for s in parsed.signatures if s[:2] == (log.name, log.id) and _verify_signature(log, parsed.text, s[2])]:
         raise Unverified("the checkpoint is not signed by the log")
     cosigned = {}
     for witness in witnesses:
         for signature in parsed.signatures:
-            if _is_by(witness, signature):
+            if signature[:2] == (witness.name, witness.id):
                 cosigned[witness.name] = verify_cosignature(witness, parsed.text, signature[2])
     if len(cosigned) < quorum:
         raise Unverified(f"{len(cosigned)} of the known witnesses cosigned, {quorum} are wanted")
     if found.size == 0 and found.root != tree_hash([]):
         raise Unverified("the empty tree has another root")
     return Checkpoint(found.origin, found.size, found.root, tuple(sorted(cosigned.items())))
-
-
-def _is_by(key: Key, signature: tuple[str, bytes, bytes]) -> bool:
-    return signature[:2] == (key.name, key.id)
 
 
 def verify_cosignature(witness: Key, body: str, signature: bytes) -> int:
@@ -254,10 +235,8 @@ def _verify_signature(key: Key, message: str, signature: bytes) -> bool:
     return True
 
 
-# -- proofs and entries
-
-
-def parse_proof(text: str) -> Proof:
+def parse_proof(text: str) -> tuple[int, tuple[bytes, ...], str]:
+    """Index, inclusion proof and checkpoint of a tlog-proof that nobody has verified yet."""
     head, separator, note = text.partition("\n\n")
     lines = head.split("\n")
     if not separator or lines.pop(0) != PROOF_HEADER:
@@ -266,14 +245,14 @@ def parse_proof(text: str) -> Proof:
         _unbase64(lines.pop(0).removeprefix("extra "))
     if not lines or not lines[0].startswith("index ") or len(lines) > 1 + MAX_PROOF_LINES:
         raise Unverified("the tlog-proof is malformed")
-    return Proof(_number(lines[0].removeprefix("index ")), tuple(map(_hash, lines[1:])), note)
+    return parse_number(lines[0].removeprefix("index ")), tuple(map(parse_hash, lines[1:])), note
 
 
 def verify_proof(text: str, leaf: bytes, log: Key, witnesses: Sequence[Key] = (), quorum: int = 0) -> Checkpoint:
     """The leaf stands in the tree of the proof's checkpoint, which is signed as ``verify_checkpoint`` says."""
-    proof = parse_proof(text)
-    head = verify_checkpoint(proof.note, log, witnesses, quorum)
-    verify_inclusion(leaf, proof.index, head.size, proof.hashes, head.root)
+    index, hashes, note = parse_proof(text)
+    head = verify_checkpoint(note, log, witnesses, quorum)
+    verify_inclusion(leaf, index, head.size, hashes, head.root)
     return head
 
 
@@ -294,9 +273,6 @@ def verify_entry(shown: dict[str, Any]) -> tuple[bytes, dict[str, object]]:
         raise Unverified("a disclosed field is not the one that was committed")
     leaf = leaf_hash(b"\x01" + entry.bytes + b"".join(digests))
     return leaf, {name: value for _, name, value in named}
-
-
-# -- a whole log as a directory of tiles
 
 
 def verify_directory(directory: Path, log: Key, witnesses: Sequence[Key] = (), quorum: int = 0) -> Checkpoint:
@@ -345,13 +321,13 @@ def _read(path: Path) -> bytes:
         raise Unverified(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _number(text: str) -> int:
+def parse_number(text: str) -> int:
     if not _NUMBER.fullmatch(text) or int(text) > MAX_SIZE:
         raise Unverified("a number is malformed")
     return int(text)
 
 
-def _hash(text: str) -> bytes:
+def parse_hash(text: str) -> bytes:
     content = _unbase64(text)
     if len(content) != HASH_SIZE:
         raise Unverified("a hash has 32 bytes")
@@ -387,9 +363,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(given: argparse.Namespace) -> str:
     """Do one command and say what it proved."""
     log, witnesses = parse_vkey(given.log), [parse_vkey(text) for text in given.witness]
-    checkpoint: Callable[[str], Checkpoint] = lambda name: verify_checkpoint(  # noqa: E731 - one line, used thrice
-        _read(Path(name)).decode(), log, witnesses, given.quorum
-    )
+
+    def checkpoint(name: str) -> Checkpoint:
+        return verify_checkpoint(_read(Path(name)).decode(), log, witnesses, given.quorum)
+
     fields: dict[str, object] = {}
     if given.what == "checkpoint":
         head = checkpoint(given.paths[0])
@@ -397,7 +374,7 @@ def run(given: argparse.Namespace) -> str:
         head = verify_directory(Path(given.paths[0]), log, witnesses, given.quorum)
     elif given.what == "consistency":
         old, head = checkpoint(given.paths[0]), checkpoint(given.paths[1])
-        hashes = [_hash(line) for line in _read(Path(given.paths[2])).decode().splitlines()]
+        hashes = [parse_hash(line) for line in _read(Path(given.paths[2])).decode().splitlines()]
         verify_consistency(old.size, old.root, head.size, head.root, hashes)
     else:
         leaf, fields = verify_entry(json.loads(_read(Path(given.paths[1]))))

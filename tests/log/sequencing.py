@@ -82,7 +82,7 @@ async def write_many(url: str, count: int, seed: int) -> int:
 async def drain(url: str) -> None:
     """Sequence whatever waits, with a sequencer that lives."""
     tree = PostgresTree(url)
-    keeper = sequencer(tree)
+    keeper = sequencer(tree, 256)
     try:
         await keeper.lead()
         while await keeper.step():
