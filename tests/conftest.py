@@ -6,10 +6,11 @@ other that asks for `postgres` gets version 18.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from tests.support.database import Database, make_vault
 from tests.support.postgres import Servers
 from vault.adapters.embedded import EmbeddedPostgres
 
@@ -25,3 +26,11 @@ def postgres_servers() -> Iterator[Servers]:
 def postgres(request: pytest.FixtureRequest, postgres_servers: Servers) -> EmbeddedPostgres:
     """A running server; its roles and databases are shared by the session, so a test makes its own."""
     return postgres_servers.server(getattr(request, "param", "18"))
+
+
+@pytest.fixture
+async def vault_db(request: pytest.FixtureRequest, postgres_servers: Servers) -> AsyncIterator[Database]:
+    """A migrated database of the test's own; `parametrize("vault_db", ["18", "15"], indirect=True)` asks for both."""
+    database = await make_vault(await postgres_servers.started(getattr(request, "param", "18")))
+    yield database
+    await database.drop()

@@ -48,7 +48,9 @@ def decide(world: World, ask: Ask) -> Decision:
         return recorded_at[document.source_agency] <= c.recorded_at if "any" in entry else names_source(entry, document)
 
     def covers_document(c: Consent, entry: dict[str, Any]) -> bool:
-        known = document.type != "muu" and world.document_types[document.type] <= c.recorded_at
+        if document.type == "muu":
+            return entry == {"document": str(document.id)}
+        known = world.document_types[document.type] <= c.recorded_at
         return known if "any" in entry else names_document(entry, document)
 
     def failing(c: Consent, p: dict[str, Any]) -> set[str]:

@@ -28,8 +28,14 @@ class Servers:
 
     def server(self, version: str) -> EmbeddedPostgres:
         if version not in self._running:
+            _run(self.started(version))
+        return self._running[version]
+
+    async def started(self, version: str) -> EmbeddedPostgres:
+        """The same, for callers that are in a loop already."""
+        if version not in self._running:
             postgres = EmbeddedPostgres(self._root / version, bin_dir=bin_dir(version), fast=True)
-            _run(postgres.start())
+            await postgres.start()
             self._running[version] = postgres
         return self._running[version]
 
@@ -39,7 +45,7 @@ class Servers:
         shutil.rmtree(self._root)
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def _run(work: Coroutine[Any, Any, Any]) -> None:
     """Run in a loop of its own, without touching the loop that the test plugin has set."""
     loop = asyncio.new_event_loop()
     try:
