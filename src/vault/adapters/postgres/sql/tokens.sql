@@ -3,6 +3,7 @@
 CREATE OR REPLACE FUNCTION vault.application_record(a_client_id text) RETURNS jsonb
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
 BEGIN ATOMIC
     SELECT jsonb_build_object('client_id', a.id, 'agency', a.agency, 'dpop_required', a.dpop_required, 'jwks_url', a.jwks_url,
         'suspended', vault.is_suspended(a.agency, a.id, vault.clock()),
@@ -84,6 +85,7 @@ $burn$;
 CREATE OR REPLACE FUNCTION vault.forget_expired() RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
 AS $forget$
 DECLARE
     gone bigint;
