@@ -40,8 +40,11 @@ class Threads:
     async def run(self, work: Callable[..., T], *arguments: object) -> T:
         """Run in a thread. When cancelled, wait for the thread first: it uses what the caller is about to give up."""
         future = self.start(work, *arguments)
-        await settled(future)
-        return future.result()
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await settled(future)
+            raise
 
 
 async def settled(*futures: asyncio.Future[Any]) -> None:

@@ -8,22 +8,18 @@ a hidden one (``.<name>``) serves until then. Blocking calls run in this store's
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
-import re
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
+from vault.adapters.stores.common import BATCH_SIZE, NAME, PIECE_SIZE, Threads, require_name, require_range
 from vault.errors import InvariantViolated, ObjectTampered, StoreUnavailable
 from vault.model import StoredObject
 
-PIECE_SIZE = 256 * 1024
-_BATCH_SIZE = 1024 * 1024
-_NAME = re.compile(r"[0-9a-f]{32}")
+_A_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NO_UNNAMED_FILES = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT}
 
 T = TypeVar("T")
@@ -37,7 +33,7 @@ class DirectoryStore:
 
     def __init__(self, path: Path, *, threads: int = 16) -> None:
         self._path = Path(path)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="store")
+        self._threads = Threads(threads)
         try:
             self._prepare()
         except OSError as error:
@@ -53,7 +49,7 @@ class DirectoryStore:
         self._unnamed = _supports_unnamed_files(self._path / "00")
 
     async def put(self, name: str, chunks: AsyncIterator[bytes]) -> StoredObject:
-        draft = _Draft(self._file(name), self._unnamed)
+        draft = self._draft(require_name(name))
         size = 0
         try:
             async for batch in _batches(chunks):
@@ -68,8 +64,7 @@ class DirectoryStore:
         return StoredObject(name=name, size=size)
 
     async def fetch(self, name: str, *, offset: int = 0, length: int | None = None) -> AsyncIterator[bytes]:
-        if offset < 0 or (length is not None and length < 0):
-            raise InvariantViolated("a range does not begin or end below zero")
+        require_range(offset, length)
         source = _Source(self._file(name), offset, length)
         try:
             pieces = await self._run(source.begin)
@@ -95,41 +90,30 @@ class DirectoryStore:
                 yield name
 
     async def check(self) -> None:
-        draft = _Draft(self._path / "00" / os.urandom(16).hex(), self._unnamed)
+        draft = self._draft("00" + os.urandom(15).hex())
         try:
             await self._run(draft.rehearse)
         finally:
             await self._run(draft.abandon)
 
+    def _draft(self, name: str) -> _Draft:
+        return _Draft(os.path.join(self._path, name[:2]), name, self._unnamed)  # noqa: PTH118 - a tenth of the time
+
     def _file(self, name: str) -> Path:
-        if not _NAME.fullmatch(name):
-            raise InvariantViolated("an object's name is 32 lower-case hex digits")
-        return self._path / name[:2] / name
+        return self._path / require_name(name)[:2] / name
 
     async def _run(self, work: Callable[..., T], *arguments: object) -> T:
-        """Run in a thread. When cancelled, wait for the thread first: it uses a file that we are about to close."""
-        future = asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
-        cancelled: asyncio.CancelledError | None = None
-        while not future.done():
-            try:
-                await asyncio.wait([future])
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            future.exception()  # seen, so that the loop does not report it a second time
-            raise cancelled
         try:
-            return future.result()
+            return await self._threads.run(work, *arguments)
         except OSError as error:
             raise _unavailable(error) from None
 
 
-class _Batch:
+class _Batch(NamedTuple):
     """Some pieces of an upload; ``last`` when no more follow."""
 
-    def __init__(self, pieces: list[bytes], *, last: bool) -> None:
-        self.pieces = pieces
-        self.last = last
+    pieces: list[bytes]
+    last: bool
 
 
 async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[_Batch]:
@@ -139,81 +123,91 @@ async def _batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[_Batch]:
     async for piece in chunks:
         pieces.append(piece)
         gathered += len(piece)
-        if gathered >= _BATCH_SIZE:
+        if gathered >= BATCH_SIZE:
             yield _Batch(pieces, last=False)
             pieces, gathered = [], 0
     yield _Batch(pieces, last=True)
 
 
 class _Draft:
-    """A file on its way into the store; its methods block, and none runs beside another."""
+    """A file on its way into the store; its methods block, and none runs beside another.
 
-    def __init__(self, target: Path, unnamed: bool) -> None:
-        self._target = target
-        self._hidden = None if unnamed else target.with_name(f".{target.name}")
+    Every system call costs a hand-over between threads as well, so the directory is opened once and all names are
+    relative to it.
+    """
+
+    def __init__(self, directory: str, name: str, unnamed: bool) -> None:
+        self._path = directory
+        self._name = name
+        self._hidden = None if unnamed else f".{name}"
+        self._directory: int | None = None
         self._fd: int | None = None
         self._hides = False
         self._published = False
 
-    def write(self, pieces: list[bytes]) -> None:
-        if self._fd is None:
-            self._fd = self._open()
+    def write(self, pieces: list[bytes]) -> int:
+        """Write and return the file's descriptor."""
+        fd = self._open()
         view = memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))
         while view:
-            view = view[os.write(self._fd, view) :]
+            view = view[os.write(fd, view) :]
+        return fd
 
     def finish(self, pieces: list[bytes]) -> None:
-        self.write(pieces)
-        if self._fd is None:
-            raise InvariantViolated("a draft was finished before it was opened")
-        os.fsync(self._fd)
-        self._publish(self._fd)
+        fd = self.write(pieces)
+        os.fsync(fd)
+        directory = self._open_directory()
+        # A directory's descriptor makes Python call linkat(2), which follows the link that /proc shows.
+        with _new_name_only():
+            source = os.path.join(self._path, self._hidden) if self._hidden else f"/proc/self/fd/{fd}"  # noqa: PTH118
+            os.link(source, self._name, dst_dir_fd=directory, follow_symlinks=True)
+        self._published = True
         if self._hidden is not None:
-            self._hidden.unlink()
+            os.unlink(self._hidden, dir_fd=directory)
             self._hides = False
-        _sync_directory(self._target.parent)
+        os.fsync(directory)
         self._close()
 
     def rehearse(self) -> None:
         """Write and make durable without giving a name."""
-        self.write([b"check"])
-        if self._fd is not None:
-            os.fsync(self._fd)
-        _names_in(self._target.parent)
+        os.fsync(self.write([b"check"]))
+        _names_in(Path(self._path))
 
     def abandon(self) -> None:
         """Leave nothing behind, whatever was reached. Only a name that this draft itself gave is taken back."""
-        self._close()
         if self._hides and self._hidden is not None:
-            self._hidden.unlink(missing_ok=True)
+            _unlink(self._hidden, self._open_directory())
         if self._published:
-            self._target.unlink(missing_ok=True)
-            _sync_directory(self._target.parent)
+            _unlink(self._name, self._open_directory())
+            os.fsync(self._open_directory())
+        self._close()
 
     def _open(self) -> int:
-        flags = os.O_WRONLY | os.O_CLOEXEC
-        if self._hidden is None:
-            return os.open(self._target.parent, flags | os.O_TMPFILE, 0o600)
-        with _new_name_only():
-            fd = os.open(self._hidden, flags | os.O_CREAT | os.O_EXCL, 0o600)
-        self._hides = True
-        return fd
+        if self._fd is None:
+            directory, flags = self._open_directory(), os.O_WRONLY | os.O_CLOEXEC
+            if self._hidden is None:
+                self._fd = os.open(".", flags | os.O_TMPFILE, 0o600, dir_fd=directory)
+            else:
+                with _new_name_only():
+                    self._fd = os.open(self._hidden, flags | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=directory)
+                self._hides = True
+        return self._fd
 
-    def _publish(self, fd: int) -> None:
-        """Give the file its name. A directory's fd makes Python call linkat(2), which follows /proc's link."""
-        source = self._hidden or Path(f"/proc/self/fd/{fd}")
-        directory = os.open(self._target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            with _new_name_only():
-                os.link(source, self._target.name, dst_dir_fd=directory, follow_symlinks=True)
-        finally:
-            os.close(directory)
-        self._published = True
+    def _open_directory(self) -> int:
+        if self._directory is None:
+            self._directory = os.open(self._path, _A_DIRECTORY)
+        return self._directory
 
     def _close(self) -> None:
-        if self._fd is not None:
-            fd, self._fd = self._fd, None
-            os.close(fd)
+        opened, self._fd, self._directory = (self._fd, self._directory), None, None
+        for fd in opened:
+            if fd is not None:
+                os.close(fd)
+
+
+def _unlink(name: str, directory: int) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=directory)
 
 
 @contextmanager
@@ -248,7 +242,7 @@ class _Source:
         return self._read(PIECE_SIZE)
 
     def more(self) -> list[bytes]:
-        return self._read(_BATCH_SIZE)
+        return self._read(BATCH_SIZE)
 
     def close(self) -> None:
         if self._fd is not None:
@@ -285,7 +279,7 @@ def _remove(path: Path) -> None:
 
 def _names_in(directory: Path) -> set[str]:
     """Names of objects and of unfinished uploads; whatever else lies there is not ours."""
-    return {name for path in directory.iterdir() if _NAME.fullmatch(name := path.name.removeprefix("."))}
+    return {name for path in directory.iterdir() if NAME.fullmatch(name := path.name.removeprefix("."))}
 
 
 def _supports_unnamed_files(directory: Path) -> bool:
@@ -301,7 +295,7 @@ def _supports_unnamed_files(directory: Path) -> bool:
 
 
 def _sync_directory(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    fd = os.open(path, _A_DIRECTORY)
     try:
         os.fsync(fd)
     finally:
