@@ -95,12 +95,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_document_bytes: int = 5 * GIB
     max_json_bytes: int = 1024**2
     token_ttl_s: int = 300
+    log_origin: str | None = None
+    witness_url: str | None = None
+    witness_key: str | None = None
 
     def database_url(self, role: DatabaseRole) -> str:
         """The URL under which this role logs in. Raises: SettingsWrong when it is not set."""
         name = f"database_url_{role.value}"
         secret: Secret | None = getattr(self, name)
         return require(secret, name).reveal()
+
+    def origin(self) -> str:
+        """The log's name in its checkpoints; never changed once there is a log."""
+        return self.log_origin or _origin_of(require(self.issuer, "issuer"))
+
+
+def _origin_of(issuer: str) -> str:
+    parts = urlsplit(issuer)
+    return f"{parts.netloc}{parts.path}/log"
 
 
 def require(value: T | None, name: str) -> T:
@@ -167,6 +179,8 @@ def _contradictions(values: Mapping[str, Any]) -> list[str]:
     access, secret = values.get("store_access_key"), values.get("store_secret_key")
     if (access is None) != (secret is None):
         return ["store_access_key and store_secret_key: expected both or neither"]
+    if ("witness_url" in values) != ("witness_key" in values):
+        return ["witness_url and witness_key: expected both or neither"]
     if isinstance(values.get("store"), StoreBucket) and access is None:
         return ["store: a bucket needs store_access_key and store_secret_key"]
     return []
@@ -267,6 +281,14 @@ def _directory(raw: object) -> Path:
     return Path(_text(raw)).absolute()
 
 
+def _name(raw: object) -> str:
+    """A log's name in a signed note."""
+    text = _text(raw)
+    if "+" in text or any(c.isspace() or not c.isprintable() for c in text):
+        raise ValueError
+    return text
+
+
 _A_DATABASE = "postgresql://role:password@host/database"
 _A_KEY = "the store's key, not empty"
 
@@ -284,6 +306,9 @@ PARSERS: Final[dict[str, tuple[Callable[[object], Any], str]]] = {
     "keyring": (_directory, "a directory"),
     "max_document_bytes": (_whole(1, 5 * GIB), "a number of bytes from 1 to 5368709120 (5 GiB)"),
     "max_json_bytes": (_whole(1024, 64 * 1024**2), "a number of bytes from 1024 to 67108864 (64 MiB)"),
+    "log_origin": (_name, "the log's name, like vault.example/log: no spaces, no plus"),
+    "witness_url": (_issuer, "an https address without a query or a last slash (http only for this machine itself)"),
+    "witness_key": (_text, "a witness's verifier key, as vault witness create prints it"),
     "token_ttl_s": (_whole(1, 300), "whole seconds from 1 to 300"),
 }
 """Each setting's parser, which raises ValueError, and what it expects, for the operator."""

@@ -13,7 +13,9 @@ from vault.cli.database import migrate
 from vault.cli.demo import demo, token
 from vault.cli.doctor import doctor
 from vault.cli.key import key
+from vault.cli.log import log
 from vault.cli.serve import serve, worker
+from vault.cli.witness import witness
 from vault.errors import VaultError
 
 
@@ -34,5 +36,5 @@ def main() -> None:
     """Keep documents that several agencies share, and open them only on a written consent."""
 
 
-for command in (agency, application, demo, doctor, key, migrate, serve, token, worker):
+for command in (agency, application, demo, doctor, key, log, migrate, serve, token, witness, worker):
     main.add_command(command)

@@ -1,0 +1,137 @@
+"""Runs the sequencer and the publisher, the monitor or a witness until told to stop; shared by the commands and the demo."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from vault.adapters.keyring.file import FileKeyring
+from vault.adapters.postgres.monitor import PostgresLogDatabase
+from vault.adapters.postgres.pool import Pool
+from vault.adapters.postgres.sequencer import PostgresLog, PostgresTree
+from vault.adapters.remembered import RememberedFile
+from vault.adapters.tile_directory import TileDirectory
+from vault.adapters.witness_http import HttpWitness
+from vault.errors import SettingsWrong
+from vault.services.monitor import Monitor
+from vault.services.sequencer import Sequencer, log_vkey
+from vault.services.witness import Publisher, Witness
+from vault.settings import DatabaseRole, Settings, require
+from vault.verifier import Key, Unverified, parse_vkey
+
+KEY_FILE, STATE_FILE, NAME_FILE = "witness.key", "seen.json", "name"
+_WAIT_S = 10.0
+
+
+class WitnessKey:
+    """witness.WitnessSigner over an Ed25519 key."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+
+    def public(self) -> bytes:
+        return self._key.public_key().public_bytes_raw()
+
+    def sign(self, message: bytes) -> bytes:
+        return self._key.sign(message)
+
+
+def read_vkey(text: str) -> Key:
+    """A verifier key that an operator gave. Raises: SettingsWrong."""
+    try:
+        return parse_vkey(text)
+    except Unverified as error:
+        raise SettingsWrong(f"a verifier key is wrong: {error}") from None
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that SIGTERM and Ctrl-C set; call it in the running loop."""
+    stop = asyncio.Event()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(one, stop.set)
+    return stop
+
+
+async def keep_log(settings: Settings, stop: asyncio.Event) -> None:
+    """Put entries into the tree, sign it, and take each checkpoint to the witness of the settings, if one is set."""
+    keyring = FileKeyring(require(settings.keyring, "keyring"))
+    url, origin = settings.database_url(DatabaseRole.SEQUENCER), settings.origin()
+    pool = Pool(url, size=2, wait_s=_WAIT_S)
+    sequencer = Sequencer(PostgresTree(url), keyring, origin)
+    async with httpx.AsyncClient(timeout=5, follow_redirects=False, trust_env=False) as client:
+        work = [sequencer.run(stop)]
+        if settings.witness_url is not None:
+            witness = read_vkey(require(settings.witness_key, "witness_key"))
+            submit = HttpWitness(client, settings.witness_url)
+            work.append(Publisher(PostgresLog(pool), read_vkey(log_vkey(keyring, origin)), {witness: submit}).run(stop))
+        try:
+            await asyncio.gather(*work)
+        finally:
+            await pool.close()
+
+
+async def watch_log(
+    settings: Settings,
+    memory: Path,
+    log: Key,
+    witnesses: Sequence[Key],
+    *,
+    once: bool,
+    stop: asyncio.Event | None = None,
+) -> str | None:
+    """Run the monitor; with ``once`` one full round, which returns the first finding as a sentence, or None."""
+    pool = Pool(settings.database_url(DatabaseRole.MONITOR), size=2, wait_s=60)
+    mirror = TileDirectory(memory)
+    try:
+        monitor = Monitor(PostgresLogDatabase(pool), mirror, log, witnesses)
+        if not once:
+            await monitor.run(stop or stop_on_signals())
+            return None
+        first = (await monitor.round(full=True)).first
+        return first if first is None else f"{first.kind} at {first.leaf_index}, entry {first.entry}: {first.detail}"
+    finally:
+        mirror.close()
+        await pool.close()
+
+
+def make_witness(directory: Path, name: str) -> None:
+    """Make a witness's directory: its key, its name, and a memory in which nothing was seen."""
+    try:
+        directory.mkdir(mode=0o700, parents=True)
+    except FileExistsError:
+        raise SettingsWrong(f"{directory} is there already; a witness that forgot what it saw is no witness") from None
+    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    for file, content in ((KEY_FILE, pem), (NAME_FILE, f"{name}\n".encode()), (STATE_FILE, b"{}")):
+        fd = os.open(directory / file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(fd, "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(fd)
+
+
+def open_witness(directory: Path, logs: Sequence[Key]) -> Witness:
+    """The witness in that directory. Raises: SettingsWrong, also when its memory is missing."""
+    try:
+        key = load_pem_private_key((directory / KEY_FILE).read_bytes(), password=None)
+        name = (directory / NAME_FILE).read_text().strip()
+    except (OSError, ValueError):
+        raise SettingsWrong(f"there is no witness in {directory}; make one with: vault witness create") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise SettingsWrong(f"{directory / KEY_FILE} is no Ed25519 key")
+    if not (directory / STATE_FILE).is_file():
+        raise SettingsWrong(f"{directory / STATE_FILE} is missing; without it the witness would cosign a fork")
+    memory = RememberedFile(directory / STATE_FILE)
+    return Witness(name, WitnessKey(key), logs, memory, clock_s=lambda: int(time.time()))

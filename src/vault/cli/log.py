@@ -1,0 +1,145 @@
+"""`vault log …`: keeps the log's tree, watches it, and verifies what it hands out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.group()
+def log() -> None:
+    """The access log as a Merkle tree."""
+
+
+@log.command()
+def key() -> None:
+    """Print the log's verifier key, which everyone needs who checks the log."""
+    from vault.adapters.keyring.file import open_keyring
+    from vault.services.sequencer import log_vkey
+    from vault.settings import load_settings, require
+
+    settings = load_settings()
+    click.echo(log_vkey(open_keyring(require(settings.keyring, "keyring")), settings.origin()))
+
+
+@log.command()
+def keep() -> None:
+    """Put entries into the tree and sign it, until SIGTERM or Ctrl-C.
+
+    Run it in two places if you like: the second waits for the first. With witness_url and witness_key set, each
+    checkpoint is taken to that witness.
+    """
+    import asyncio
+
+    from vault.cli.keeping import keep_log, stop_on_signals
+    from vault.settings import load_settings
+
+    async def work() -> None:
+        await keep_log(load_settings(), stop_on_signals())
+
+    asyncio.run(work())
+
+
+@log.command()
+@click.option(
+    "--memory", required=True, type=click.Path(file_okay=False, path_type=Path), help="The monitor's own copy."
+)
+@click.option("--log", "log_key", required=True, help="The log's verifier key (vault log key).")
+@click.option("--witness", "witness_keys", required=True, multiple=True, help="A witness's verifier key.")
+@click.option("--once", is_flag=True, help="Check everything once; exit code 1 if anything does not fit.")
+def monitor(*, memory: Path, log_key: str, witness_keys: tuple[str, ...], once: bool) -> None:
+    """Read the log again and again, and say which entry is not what was committed.
+
+    The copy in --memory is a log directory that anyone can verify; keep it where the database's administrators cannot
+    write.
+    """
+    import asyncio
+
+    from vault.cli.keeping import read_vkey, watch_log
+    from vault.errors import IntegrityBroken
+    from vault.settings import load_settings
+
+    keys = [read_vkey(text) for text in witness_keys]
+    found = asyncio.run(watch_log(load_settings(), memory, read_vkey(log_key), keys, once=once))
+    if found:
+        raise IntegrityBroken(f"the log does not fit: {found}")
+    click.echo("every entry fits")
+
+
+@log.group()
+def verify() -> None:
+    """Verify checkpoints, proofs and whole logs, offline and without settings.
+
+    The same checks are in one file that runs alone: src/vault/verifier.py.
+    """
+
+
+def _keys(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option(
+            "--quorum", type=click.IntRange(0), default=0, help="How many of the witnesses must have cosigned."
+        ),
+        click.option("--witness", multiple=True, help="A witness's verifier key; may be given again."),
+        click.option("--log", required=True, help="The log's verifier key."),
+    ):
+        command = option(command)
+    return command
+
+
+@verify.command()
+@click.argument("note", type=_FILE)
+@_keys
+def checkpoint(note: Path, **keys: Any) -> None:
+    """A checkpoint's signatures."""
+    _verify("checkpoint", [note], keys)
+
+
+@verify.command()
+@click.argument("proof_file", metavar="PROOF", type=_FILE)
+@click.argument("entry", type=_FILE)
+@_keys
+def proof(proof_file: Path, entry: Path, **keys: Any) -> None:
+    """That an entry stands in the log, and what it says.
+
+    ENTRY is a file {"entry", "digests", "disclosures"}, as an export holds it.
+    """
+    _verify("proof", [proof_file, entry], keys)
+
+
+@verify.command()
+@click.argument("old", type=_FILE)
+@click.argument("new", type=_FILE)
+@click.argument("hashes", type=_FILE)
+@_keys
+def consistency(old: Path, new: Path, hashes: Path, **keys: Any) -> None:
+    """That the log of checkpoint NEW begins with all of that of OLD.
+
+    HASHES is the consistency proof, one base64 hash on each line.
+    """
+    _verify("consistency", [old, new, hashes], keys)
+
+
+@verify.command()
+@click.argument("folder", metavar="DIRECTORY", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@_keys
+def directory(folder: Path, **keys: Any) -> None:
+    """A whole log: DIRECTORY holds checkpoint and tile/…, as the monitor's copy does."""
+    _verify("directory", [folder], keys)
+
+
+def _verify(what: str, paths: list[Path], keys: dict[str, Any]) -> None:
+    import argparse
+
+    from vault import verifier
+    from vault.errors import IntegrityBroken
+
+    given = argparse.Namespace(what=what, paths=[str(path) for path in paths], **keys)
+    try:
+        click.echo(verifier.run(given))
+    except (verifier.Unverified, ValueError) as error:
+        raise IntegrityBroken(f"not verified: {error}") from None

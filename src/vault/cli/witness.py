@@ -1,0 +1,54 @@
+"""`vault witness …`: a witness, to be run under another account than the vault, best on another's machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_DIRECTORY = click.option(
+    "--dir",
+    "directory",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The witness's own directory.",
+)
+
+
+@click.group()
+def witness() -> None:
+    """A witness: cosigns the log's checkpoints, each only if it continues the last."""
+
+
+@witness.command()
+@_DIRECTORY
+@click.option("--name", required=True, help="Its name, like witness.example/w1: no spaces, no plus.")
+def create(*, directory: Path, name: str) -> None:
+    """Make a witness's key and its empty memory, and print its verifier key."""
+    from vault.cli.keeping import make_witness, open_witness
+    from vault.errors import SettingsWrong
+
+    if not name or "+" in name or any(c.isspace() for c in name):
+        raise SettingsWrong("a witness's name has no spaces and no plus")
+    make_witness(directory, name)
+    click.echo(open_witness(directory, []).vkey)
+
+
+@witness.command()
+@_DIRECTORY
+@click.option("--log", "logs", required=True, multiple=True, help="A log's verifier key (vault log key).")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8081, show_default=True, type=click.IntRange(0, 65535))
+def run(*, directory: Path, logs: tuple[str, ...], host: str, port: int) -> None:
+    """Answer POST /add-checkpoint until SIGTERM or Ctrl-C.
+
+    It needs nothing of the vault but the log's verifier key.
+    """
+    import uvicorn
+
+    from vault.api.witness import witness_app
+    from vault.cli.keeping import open_witness, read_vkey
+
+    app = witness_app(open_witness(directory, [read_vkey(text) for text in logs]))
+    click.echo(f"witness at http://{host}:{port}")
+    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False)
