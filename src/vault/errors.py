@@ -11,6 +11,7 @@
     ├─ TooMany              the caller asks too often (429)
     ├─ Unavailable          try again later (503)
     │   ├─ DatabaseUnavailable
+    │   ├─ FactsChanged
     │   ├─ StoreUnavailable
     │   └─ KeyringUnavailable
     ├─ IntegrityBroken      a person must look (500)
@@ -116,6 +117,12 @@ class DatabaseUnavailable(Unavailable):
     """Raised when the database, and so the log, did not answer within the bounded wait."""
 
     code = "database-unavailable"
+
+
+class FactsChanged(Unavailable):
+    """Raised when what a decision rested on changed before its first byte; asked again, it is decided by what holds now."""
+
+    code = "facts-changed"
 
 
 class StoreUnavailable(Unavailable):

@@ -12,6 +12,7 @@ from vault.adapters.keyring.file import FileKeyring
 from vault.adapters.postgres.checks import require_modest
 from vault.adapters.postgres.door import PostgresDoor
 from vault.adapters.postgres.pool import Pool
+from vault.adapters.postgres.sequencer import PostgresLog
 from vault.adapters.postgres.tokens import PostgresTokenRegister
 from vault.adapters.stores.directory import DirectoryStore
 from vault.api.admission import Limits
@@ -20,6 +21,7 @@ from vault.api.cases import cases_router
 from vault.api.consents import consents_router
 from vault.api.documents import documents_router
 from vault.api.health import health_router
+from vault.api.log import log_router
 from vault.api.metrics import MeasuredDoor, Metrics, metrics_router
 from vault.errors import SettingsWrong
 from vault.oauth.remote_keys import HttpRemoteKeys
@@ -33,6 +35,7 @@ from vault.services.cases import Cases
 from vault.services.consents import Consents
 from vault.services.documents import Documents
 from vault.services.idempotency import Idempotency
+from vault.services.transparency import Transparency
 from vault.settings import DatabaseRole, Settings, StoreDirectory, require
 
 
@@ -44,6 +47,7 @@ class Parts(msgspec.Struct, frozen=True):
     store: ObjectStore
     service: Pool
     tokens: Pool
+    leases: Pool
     door: Door
     cases: Cases
     documents: Documents
@@ -56,6 +60,7 @@ class Parts(msgspec.Struct, frozen=True):
         """Close every connection."""
         await self.service.close()
         await self.tokens.close()
+        await self.leases.close()
         await self.http.aclose()
 
 
@@ -77,7 +82,8 @@ def build(settings: Settings) -> Parts:
         settings.database_url(DatabaseRole.TOKENS), size=max(2, settings.pool_size // 4), wait_s=settings.log_wait_s
     )
     metrics = Metrics()
-    door = MeasuredDoor(PostgresDoor(service, keyring), metrics)
+    leases = Pool(settings.database_url(DatabaseRole.SERVICE), size=1, wait_s=1.0)
+    door = MeasuredDoor(PostgresDoor(service, leases, keyring), metrics)
     http = httpx.AsyncClient(timeout=5, follow_redirects=False, trust_env=False)
     oauth = OAuthParts(
         issuer=issuer, keys=IssuerKeys([key for _, key in keyring.issuer_keys()]), register=PostgresTokenRegister(tokens),
@@ -88,7 +94,8 @@ def build(settings: Settings) -> Parts:
     metrics.watch("pool_in_use", "Busy connections of the service's database role", service.in_use)
     metrics.watch("pool_tokens_in_use", "Busy connections of the tokens' database role", tokens.in_use)
     return Parts(
-        settings=settings, keyring=keyring, store=store, service=service, tokens=tokens, door=door, cases=Cases(door, keyring),
+        settings=settings, keyring=keyring, store=store, service=service, tokens=tokens,
+ leases=leases, door=door, cases=Cases(door, keyring),
         documents=documents, consents=Consents(door, keyring), oauth=oauth, http=http, metrics=metrics,
     )  # fmt: skip
 
@@ -99,6 +106,7 @@ def build_app(parts: Parts) -> Litestar:
     checks = {"database": parts.door.check, "store": parts.store.check}
     routers = [
         oauth_router(parts.oauth), cases_router(parts.cases), documents_router(parts.documents), consents_router(parts.consents),
+        log_router(Transparency(PostgresLog(parts.service))),
         health_router(checks), metrics_router(parts.metrics),
     ]  # fmt: skip
     return create_app(

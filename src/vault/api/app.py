@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from litestar import Litestar, Response, Router
+from litestar import Litestar, Router
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.types import ControllerRouterHandler
+from litestar.types import ControllerRouterHandler, Message, Scope
 
 from vault.api.admission import Admission, Gate, Limits
 from vault.api.asking import Authenticate
@@ -26,6 +26,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "referrer-policy": "no-referrer",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 }
+_SECURITY = [(name.encode("ascii"), value.encode("ascii")) for name, value in SECURITY_HEADERS.items()]
 
 
 def create_app(
@@ -45,7 +46,7 @@ def create_app(
         route_handlers=list(routers),
         exception_handlers={VaultError: on_vault_error, HTTPException: on_http_exception, Exception: on_any_error},
         request_max_body_size=max_json_bytes,
-        after_request=_add_headers,
+        before_send=[_add_headers],
         middleware=[Gate(limits)],
         on_shutdown=list(on_shutdown),
         openapi_config=OpenAPIConfig(
@@ -66,7 +67,9 @@ def create_app(
     return app
 
 
-async def _add_headers(response: Response[Any]) -> Response[Any]:
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
+async def _add_headers(message: Message, _: Scope) -> None:
+    """Add what is missing, on every answer: a release's and the framework's own refusals too."""
+    if message["type"] == "http.response.start":
+        headers = list(message["headers"])
+        given = {name.lower() for name, _ in headers}
+        message["headers"] = headers + [one for one in _SECURITY if one[0] not in given]

@@ -18,9 +18,10 @@ from litestar import Response
 from litestar.types import Receive, Scope, Send
 
 from vault.api.problems import on_vault_error
-from vault.errors import VaultError
+from vault.errors import DatabaseUnavailable, FactsChanged, VaultError
 from vault.model import Outcome
 from vault.services.documents import Release
+from vault.services.leases import Lease
 
 logger = logging.getLogger("vault.api")
 
@@ -48,13 +49,13 @@ class _Sender:
         self._app = app
         self._request = request
         self._sent = 0
+        self._lease: Lease
         self._gone = False
         self._reset: Callable[[], int] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         extensions: dict[str, Any] = dict(scope.get("extensions") or {})
         self._reset = extensions.get("vault.abort")
-        self._release.lease.on_cut = self._cut
         watcher = asyncio.create_task(self._watch(receive))
         outcome = Outcome.UNKNOWN
         try:
@@ -69,13 +70,12 @@ class _Sender:
         chunks = self._release.chunks()
         try:
             first = await anext(chunks, b"")
+            self._lease = await self._release.begin()
         except VaultError as error:
             answer = on_vault_error(self._request, error)
             await answer.to_asgi_response(self._app, self._request)(scope, receive, send)
-            return Outcome.BROKEN
-        if not self._release.lease.holds():
-            self._cut()
-            return Outcome.CUT
+            return Outcome.CUT if isinstance(error, FactsChanged | DatabaseUnavailable) else Outcome.BROKEN
+        self._lease.on_cut = self._cut
         status = 206 if self._release.is_partial else 200
         await send({"type": "http.response.start", "status": status, "headers": _headers(self._release)})
         try:
@@ -91,19 +91,19 @@ class _Sender:
 
     async def _body(self, first: bytes, chunks: AsyncIterator[bytes], send: Send) -> Outcome:
         await self._piece(first, send)
-        while not self._gone and self._release.lease.holds():
+        while not self._gone and self._lease.holds():
             chunk = await anext(chunks, None)
             if chunk is None:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
                 break
             await self._piece(chunk, send)
-        if self._release.lease.is_cut:
+        if self._lease.is_cut:
             return Outcome.CUT
         return Outcome.UNKNOWN if self._gone else Outcome.DELIVERED
 
     async def _piece(self, chunk: bytes, send: Send) -> None:
         # Asked again for every piece: the one before may have waited long for a slow reader.
-        if chunk and self._release.lease.holds():
+        if chunk and self._lease.holds():
             self._sent += len(chunk)
             async with asyncio.timeout(self._idle_s):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})

@@ -10,7 +10,15 @@ from typing import Any
 
 import msgspec
 
-from vault.errors import Conflict, InvalidInput, InvariantViolated, ObjectTampered, Unavailable, VaultError
+from vault.errors import (
+    Conflict,
+    FactsChanged,
+    InvalidInput,
+    InvariantViolated,
+    ObjectTampered,
+    Unavailable,
+    VaultError,
+)
 from vault.formats.sealed import ChunkReader, Sealer, sealed_size
 from vault.model import Act, CaseId, Clearance, DocumentId, KeyKind, Outcome, TokenSecret
 from vault.ports import Done, Door, Keyring, ObjectStore
@@ -70,18 +78,19 @@ class Filed(msgspec.Struct, frozen=True):
 class Release:
     """One permitted release: what its headers say, and its bytes.
 
-    ``chunks`` verifies the last chunk before it yields the first byte. Whoever sends it asks ``lease`` before every
-    piece, and calls ``end`` exactly once, also when nothing was sent, so that the log says what became of it.
+    ``chunks`` verifies the last chunk before it yields the first byte. Whoever sends it calls ``begin`` when that byte
+    is ready, asks the lease before every piece, and calls ``end`` exactly once, also when nothing was sent, so that the log says what became of it.
     """
 
     def __init__(
-        self, documents: Documents, secret: TokenSecret, clearance: Clearance, document: DocumentId, lease: Lease
+        self, documents: Documents, secret: TokenSecret, clearance: Clearance, document: DocumentId, since: float
     ) -> None:
         self._documents = documents
         self._secret = secret
         self.clearance = clearance
         self.document = document
-        self.lease = lease
+        self.lease: Lease | None = None
+        self._since = since
         facts = clearance.facts
         self.size = _integer(facts["size"])
         self.media_type = str(facts["media_type"])
@@ -101,12 +110,18 @@ class Release:
             self.start, self.length = wanted.within(self.size)
             self.is_partial = True
 
+    async def begin(self) -> Lease:
+        """The lease under which the bytes leave; called when the first of them is ready. Raises: Unavailable."""
+        self.lease = await self._documents.leases.begin(self.clearance.entry, self._since)
+        return self.lease
+
     def chunks(self) -> AsyncIterator[bytes]:
         """The plaintext. Raises: ObjectTampered, StoreUnavailable, before the first byte or between two."""
         return self._documents.plaintext(self.clearance, self.document, self.size, self.start, self.length)
 
     async def end(self, outcome: Outcome, bytes_sent: int) -> None:
-        self.lease.end()
+        if self.lease is not None:
+            self.lease.end()
         await self._documents.door.end_release(self._secret, self.clearance.entry, str(outcome), bytes_sent)
 
 
@@ -253,18 +268,15 @@ class Documents:
         }
         cleared = await self.door.ask(secret, Act.OPEN, document=document, about=about)
         if not cleared.keys:
-            raise Unavailable("the facts changed while this was decided; ask again")
-        release = None
+            raise FactsChanged("the facts changed while this was decided; ask again")
         try:
-            release = Release(self, secret, cleared, document, self.leases.begin(cleared.entry, since))
+            release = Release(self, secret, cleared, document, since)
             if wanted is not None:
                 release.narrow(wanted, if_range)
         except VaultError as error:
             # Permitted, but nothing was sent: the range lies outside, or the document's own metadata does not open.
             outcome = Outcome.DELIVERED if isinstance(error, InvalidInput) else Outcome.BROKEN
             await self.door.end_release(secret, cleared.entry, str(outcome), 0)
-            if release is not None:
-                release.lease.end()
             raise
         return release
 

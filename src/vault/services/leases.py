@@ -12,7 +12,7 @@ import asyncio
 import uuid
 from collections.abc import Callable
 
-from vault.errors import Unavailable
+from vault.errors import FactsChanged, Unavailable
 from vault.model import EntryId
 from vault.ports import Door
 
@@ -71,8 +71,16 @@ class Leases:
         self._running: dict[EntryId, Lease] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def begin(self, entry: EntryId, since: float) -> Lease:
-        """A lease for a release that was asked for at ``since`` (loop time, read before the ask)."""
+    async def begin(self, entry: EntryId, since: float) -> Lease:
+        """A lease for a release that was asked for at ``since`` (loop time, read before the ask).
+
+        When the ask itself took long, the permit is looked at once more. Raises: FactsChanged when it has gone meanwhile.
+        """
+        loop = asyncio.get_running_loop()
+        if loop.time() - since > LEASE_S / 2:
+            since = loop.time()
+            if entry not in await self._door.renew(self.process, [entry]):
+                raise FactsChanged("the facts changed while this was decided; ask again")
         lease = Lease(entry, since, self)
         self._running[entry] = lease
         if self._task is None or self._task.done():

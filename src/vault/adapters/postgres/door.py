@@ -49,8 +49,10 @@ def key_row(key: WrappedKey) -> tuple[str, str, str, bytes]:
 class PostgresDoor:
     """ports.Door over the service's pool."""
 
-    def __init__(self, pool: Pool, keyring: Keyring) -> None:
+    def __init__(self, pool: Pool, leases: Pool, keyring: Keyring) -> None:
         self._pool = pool
+        # Renewals have a connection of their own: under load they must not wait behind new asks.
+        self._leases = leases
         self._keyring = keyring
 
     async def ask(
@@ -104,7 +106,7 @@ class PostgresDoor:
         return uuid.UUID(int=kept.int)
 
     async def renew(self, process: uuid.UUID, entries: Sequence[EntryId]) -> frozenset[EntryId]:
-        return frozenset(EntryId(e) for e in await self._pool.value(_RENEW, process, list(entries)))
+        return frozenset(EntryId(e) for e in await self._leases.value(_RENEW, process, list(entries)))
 
     async def give_up(self, name: str) -> bool:
         return bool(await self._pool.value(_GIVE_UP, name))
