@@ -95,7 +95,7 @@ class Service:
 
     def start(self) -> None:
         environment = {
-            "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "VAULT_ISSUER": self.url, "VAULT_STORE": self.store,
+            "PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}:{ROOT}/src", "VAULT_ISSUER": self.url, "VAULT_STORE": self.store,
             "VAULT_KEYRING": str(self.folder / "keys"), "VAULT_DATABASE_URL_SERVICE": self.database.url("service"),
             "VAULT_DATABASE_URL_TOKENS": self.database.url("tokens"), "PYTHONWARNINGS": "default",
         }  # fmt: skip
