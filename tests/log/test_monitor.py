@@ -134,8 +134,9 @@ TAMPERINGS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "statement"), TAMPERINGS)
-@pytest.mark.parametrize("seen_before", [True, False])
+@pytest.mark.parametrize(("kind", "statement", "seen_before"), [
+    (kind, statement, before) for n, (kind, statement) in enumerate(TAMPERINGS) for before in ((True, False) if n in {0, 6, 9} else (n % 2 == 0,))
+])  # fmt: skip
 async def test_p07_tampering_is_found_and_the_first_entry_is_named(
     scene: Scene, kind: str, statement: str, seen_before: bool
 ) -> None:
