@@ -24,6 +24,8 @@ BEGIN
       AND vault.row_of('agency:' || x.agency) IS NOT DISTINCT FROM x.agency_n;
     FOR c IN SELECT * FROM vault.clearance x WHERE x.entry = ANY (entries) AND x.taken_at IS NOT NULL AND NOT x.entry = ANY (kept) LOOP
         versions := ARRAY[vault.row_of('case:' || c.case_id), vault.row_of('client:' || c.client), vault.row_of('agency:' || c.agency)];
+        -- As in ask: what these versions count is not later than now.
+        now := vault.clock(); today := vault.helsinki_day(now);
         -- A token that merely expired does not cut what it began; one that was ended does.
         SELECT k.* INTO t FROM vault.token k WHERE k.secret_sha256 = c.asker
             AND NOT EXISTS (SELECT FROM vault.token_end e WHERE e.secret_sha256 = k.secret_sha256);
@@ -99,6 +101,7 @@ $sweep$;
 CREATE OR REPLACE FUNCTION vault.objects_abandoned(names text[]) RETURNS text[]
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
 BEGIN ATOMIC
     SELECT coalesce(array_agg(n.name), '{}') FROM unnest(names) AS n (name)
     WHERE NOT EXISTS (SELECT FROM vault.filing f WHERE f.object = n.name)
@@ -110,6 +113,7 @@ END;
 CREATE OR REPLACE FUNCTION vault.filed_objects(after text, page_size integer) RETURNS TABLE (object text, document uuid, size_bytes bigint)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
 BEGIN ATOMIC
     SELECT f.object, f.document, f.size_bytes FROM vault.filing f WHERE f.object > after ORDER BY f.object LIMIT page_size;
 END;

@@ -4,6 +4,7 @@
 CREATE OR REPLACE FUNCTION vault.tree_begin(an_origin text) RETURNS vault.tree
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
 BEGIN ATOMIC
     INSERT INTO vault.tree (origin, size, root, uncosigned_since) VALUES (an_origin, 0, sha256(''::bytea), vault.clock()) ON CONFLICT DO NOTHING;
     SELECT t FROM vault.tree t;
@@ -13,6 +14,7 @@ END;
 CREATE OR REPLACE FUNCTION vault.tree_batch(at_most integer) RETURNS TABLE (entry uuid, leaf bytea)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
 BEGIN ATOMIC
     SELECT p.entry, p.leaf FROM vault.entry_pending p ORDER BY p.entry LIMIT at_most;
 END;
@@ -94,6 +96,7 @@ CREATE OR REPLACE FUNCTION vault.log_checkpoints()
     RETURNS TABLE (size bigint, root bytea, note text, signed_at timestamptz, cosigned_at timestamptz, uncosigned_since timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
 BEGIN ATOMIC
     SELECT c.size, c.root, c.note, c.signed_at, c.cosigned_at, t.uncosigned_since
     FROM vault.tree t, vault.checkpoint c
@@ -104,6 +107,7 @@ END;
 CREATE OR REPLACE FUNCTION vault.log_tiles(levels integer[], ns bigint[]) RETURNS TABLE (level integer, n bigint, hashes bytea)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
 BEGIN ATOMIC
     SELECT t.level, t.n, t.hashes FROM unnest(levels, ns) AS w (level, n) JOIN vault.tree_tile t ON t.level = w.level AND t.n = w.n;
 END;
@@ -112,6 +116,7 @@ END;
 CREATE OR REPLACE FUNCTION vault.log_place(an_entry uuid) RETURNS TABLE (leaf_index bigint)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
 BEGIN ATOMIC
     SELECT p.leaf_index FROM vault.entry_position p WHERE p.entry = an_entry
     UNION ALL SELECT NULL FROM vault.entry_pending w WHERE w.entry = an_entry;
