@@ -10,6 +10,7 @@ needs=(
     "/usr/bin/ceph-osd ceph-osd"
     "/usr/bin/radosgw radosgw"
     "/usr/bin/setpriv util-linux"
+    "/usr/bin/age age"
     "/usr/bin/unshare util-linux"
 )
 

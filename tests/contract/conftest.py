@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.rgw import Account, Gateway, Gateways
+from tests.support.places import Place, s3_store_at
+from tests.support.rgw import Gateway, Gateways
 from vault.adapters.stores.directory import DirectoryStore
 from vault.adapters.stores.s3 import S3Store
-from vault.settings import Secret, StoreBucket
 
 
 @pytest.fixture(scope="session")
@@ -25,14 +25,6 @@ def gateways() -> Iterator[Gateways]:
 def gateway(gateways: Gateways) -> Gateway:
     """A running gateway; its accounts and buckets are shared by the session, so a test makes its own."""
     return gateways.gateway()
-
-
-def s3_store_at(
-    gateway: Gateway, bucket: str, *, account: Account | None = None, endpoint: str | None = None
-) -> S3Store:
-    account = account or gateway.owner
-    where = StoreBucket(bucket=bucket, endpoint=endpoint or gateway.endpoint)
-    return S3Store(where, Secret(account.access_key), Secret(account.secret_key))
 
 
 @pytest.fixture
@@ -56,3 +48,13 @@ def s3_store(gateway: Gateway) -> S3Store:
 def versioned_s3_store(gateway: Gateway) -> S3Store:
     """In a bucket that keeps every version, where a condition on a name is not looked at."""
     return s3_store_at(gateway, gateway.bucket(versioned=True))
+
+
+@pytest.fixture(params=["plain", "versioned"])
+def place(request: pytest.FixtureRequest, gateway: Gateway) -> Place:
+    return Place(gateway, gateway.bucket(versioned=request.param == "versioned"))
+
+
+@pytest.fixture
+def plain(gateway: Gateway) -> Place:
+    return Place(gateway, gateway.bucket())

@@ -6,7 +6,7 @@
 | sending the next 256 KiB, waiting for the next bytes | 10 s |
 
 A call that the store refused to take, or broke off, is tried twice more if it may be repeated; one that got no answer
-in time is not, since the time is what was lost. So a call ends within about 12 seconds.
+in time is not, since the time is what was lost. So a single call to a store that is stuck fails within about 12 seconds.
 """
 
 from __future__ import annotations
