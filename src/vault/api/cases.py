@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from litestar import Response, Router, delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 
 from vault.api.asking import AnyRequest, Cursor, Limit, id_for, listed, require_token, secret_of
 from vault.api.strict import read_strictly, require_plain
@@ -68,7 +68,7 @@ def cases_router(cases: Cases) -> Router:
 def _case_handlers(cases: Cases) -> list[HTTPRouteHandler]:
 
     @post("/cases", status_code=201)
-    async def open_case(request: AnyRequest, data: OpenCase) -> Response[OpenedCase]:
+    async def open_case(request: AnyRequest, data: JSONBody[OpenCase]) -> Response[OpenedCase]:
         """Open a case; the caller becomes its coordinator."""
         opened = await cases.open_case(
             secret_of(request), CaseId(await id_for(request)), data.process, data.client, data.your_reference
@@ -86,19 +86,21 @@ def _case_handlers(cases: Cases) -> list[HTTPRouteHandler]:
         return Response(view, headers={"Vault-Log-Entry": promise})
 
     @patch("/cases/{case:uuid}")
-    async def change_case(request: AnyRequest, case: FromPath[uuid.UUID], data: ChangeCase) -> Response[dict[str, Any]]:
+    async def change_case(
+        request: AnyRequest, case: FromPath[uuid.UUID], data: JSONBody[ChangeCase]
+    ) -> Response[dict[str, Any]]:
         """Set the caller's agency's own reference."""
         done = await cases.refer(secret_of(request), CaseId(case), data.your_reference)
         return Response({"id": case, "your_reference": data.your_reference}, headers={"Vault-Log-Entry": done.promise})
 
     @post("/clients/find", status_code=200)
-    async def find_client(request: AnyRequest, data: FindClient) -> Response[dict[str, Any]]:
+    async def find_client(request: AnyRequest, data: JSONBody[FindClient]) -> Response[dict[str, Any]]:
         """The caller's cases of the person with this code; the code travels in the body, never in a URL."""
         return listed(await cases.find_cases(secret_of(request), data.personal_identity_code))
 
     @patch("/clients/{client:uuid}")
     async def change_client(
-        request: AnyRequest, client: FromPath[uuid.UUID], data: ChangeClient
+        request: AnyRequest, client: FromPath[uuid.UUID], data: JSONBody[ChangeClient]
     ) -> Response[dict[str, Any]]:
         """Record what changed about a client."""
         if data.died_on is None:
@@ -111,7 +113,9 @@ def _case_handlers(cases: Cases) -> list[HTTPRouteHandler]:
 
 def _member_handlers(cases: Cases) -> list[HTTPRouteHandler]:
     @post("/cases/{case:uuid}/members", status_code=201)
-    async def add_member(request: AnyRequest, case: FromPath[uuid.UUID], data: NewMember) -> Response[MemberView]:
+    async def add_member(
+        request: AnyRequest, case: FromPath[uuid.UUID], data: JSONBody[NewMember]
+    ) -> Response[MemberView]:
         """Give an agency a place in the case, within what the consent names."""
         member, promise = await cases.add_member(
             secret_of(request), CaseId(case), await id_for(request), data.agency, data.role, data.from_, data.until

@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from litestar import Response, Router, get, post
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 
 from vault.api.asking import AnyRequest, Cursor, Limit, id_for, listed, require_token, secret_of
 from vault.api.strict import read_strictly, require_plain
@@ -18,7 +18,9 @@ def consents_router(consents: Consents) -> Router:
     """All routes below /v1 that belong to consents and decisions."""
 
     @post("/cases/{case:uuid}/consents", status_code=201)
-    async def record(request: AnyRequest, case: FromPath[uuid.UUID], data: NewConsent) -> Response[dict[str, Any]]:
+    async def record(
+        request: AnyRequest, case: FromPath[uuid.UUID], data: JSONBody[NewConsent]
+    ) -> Response[dict[str, Any]]:
         """Record a written consent: its signed form was filed first."""
         made = await consents.record(secret_of(request), CaseId(case), ConsentId(await id_for(request)), data)
         body = {"id": made.id, "recorded_at": made.recorded_at, "log_entry": made.log_entry}
@@ -33,14 +35,14 @@ def consents_router(consents: Consents) -> Router:
 
     @post("/consents/{consent:uuid}/withdraw", status_code=200)
     async def withdraw(
-        request: AnyRequest, consent: FromPath[uuid.UUID], data: Withdrawing
+        request: AnyRequest, consent: FromPath[uuid.UUID], data: JSONBody[Withdrawing]
     ) -> Response[dict[str, Any]]:
         """Record a withdrawal; when this is answered, every later request is denied."""
         body, promise = await consents.withdraw(secret_of(request), ConsentId(consent), await id_for(request), data)
         return Response(body, headers={"Vault-Log-Entry": promise})
 
     @post("/decisions", status_code=200)
-    async def decide(request: AnyRequest, data: Asking) -> Response[Explained]:
+    async def decide(request: AnyRequest, data: JSONBody[Asking]) -> Response[Explained]:
         """Explain: which provision of which signed form decides, and every reason against."""
         explained, promise = await consents.explain(secret_of(request), data)
         return Response(explained, headers={"Vault-Log-Entry": promise})

@@ -12,7 +12,7 @@ from litestar.datastructures import ResponseHeader
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from vault.api.admission import Admission
 from vault.api.asking import AnyRequest, Cursor, Limit, confirmed_classes, id_for, listed, require_token, secret_of
@@ -56,7 +56,9 @@ def documents_router(documents: Documents) -> Router:
 def _paper_handlers(documents: Documents) -> list[HTTPRouteHandler]:
 
     @post("/cases/{case:uuid}/documents", status_code=201)
-    async def register(request: AnyRequest, case: FromPath[uuid.UUID], data: NewDocument) -> Response[Registered]:
+    async def register(
+        request: AnyRequest, case: FromPath[uuid.UUID], data: JSONBody[NewDocument]
+    ) -> Response[Registered]:
         """Register a document; its content is put afterwards."""
         document, promise = await documents.register(
             secret_of(request), CaseId(case), DocumentId(await id_for(request)), data
