@@ -56,14 +56,17 @@ class Service:
         self.log_path = folder / "service.log"
         self.settings: dict[str, str] = {}
         self.demo: DemoFile
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        # Bound and never listening: it keeps the port ours, also while the service is stopped, and lets the service listen.
+        self._reserved = socket.socket()
+        self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._reserved.bind(("127.0.0.1", 0))
         self._process: subprocess.Popen[bytes] | None = None
         self._loop = asyncio.new_event_loop()
         self._owner: Any = None
 
     @property
     def port(self) -> int:
-        return int(self._listener.getsockname()[1])
+        return int(self._reserved.getsockname()[1])
 
     @property
     def url(self) -> str:
@@ -93,17 +96,24 @@ class Service:
             await owner.close()
         self.demo = await register_cast(self.database.url(), keyring, None, self.url)
 
-    def start(self) -> None:
-        environment = {
-            "PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}:{ROOT}/src", "VAULT_ISSUER": self.url, "VAULT_STORE": self.store,
-            "VAULT_KEYRING": str(self.folder / "keys"), "VAULT_DATABASE_URL_SERVICE": self.database.url("service"),
-            "VAULT_DATABASE_URL_TOKENS": self.database.url("tokens"), "PYTHONWARNINGS": "default",
+    def environment(self) -> dict[str, str]:
+        """The settings, as an operator would give them."""
+        known = {
+            "PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}/src", "PYTHONWARNINGS": "default", "VAULT_ISSUER": self.url, "VAULT_LISTEN_PORT": str(self.port),
+            "VAULT_STORE": self.store, "VAULT_KEYRING": str(self.folder / "keys"),
+            "VAULT_DATABASE_URL_SERVICE": self.database.url("service"), "VAULT_DATABASE_URL_TOKENS": self.database.url("tokens"),
         }  # fmt: skip
+        return known | self.settings
+
+    def start(self) -> None:
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.serve", str(self._listener.fileno())], cwd=ROOT, stdout=log, stderr=log,
-                pass_fds=[self._listener.fileno()], env=environment | self.settings,
-            )  # fmt: skip
+                [sys.executable, "-m", "vault", "serve"],
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                env=self.environment(),
+            )
         self._wait(self._process)
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
@@ -130,7 +140,7 @@ class Service:
 
     def close(self) -> None:
         self.stop()
-        self._listener.close()
+        self._reserved.close()
         if self._owner is not None:
             self._owner.terminate()
             self._loop.run_until_complete(asyncio.sleep(0))

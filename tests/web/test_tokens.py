@@ -60,7 +60,7 @@ def test_p01_a_token_that_is_not_in_force_opens_nothing(caller: Caller, kind: st
     for answer in (
         who.read(document),
         who.get(f"/v1/cases/{case}"),
-        who.post("/v1/decisions"),
+        who.get("/v1/inbox"),
         who.upload(document, b"x"),
     ):
         refused(answer)

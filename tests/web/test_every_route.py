@@ -1,0 +1,207 @@
+"""Every route of the application: a new one must be listed here with what it answers to whom."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from typing import Any
+
+import httpx
+import pytest
+from litestar import Litestar
+from litestar.routes import HTTPRoute
+
+from tests.support.caller import (
+    EMPLOYMENT,
+    KELA,
+    PLANNING,
+    Acting,
+    Caller,
+    new_case,
+    new_consent,
+    paper,
+    permit,
+    personal_code,
+)
+from tests.web.test_tokens import minted
+from vault import wiring
+from vault.settings import load_settings
+
+NOBODY = uuid.UUID(int=0x0190_0000_0000_7000_8000_0000_0000_0000)
+
+# Routes that need no token.
+OPEN = {
+    "GET /.well-known/oauth-authorization-server", "GET /oauth/jwks", "POST /oauth/token", "POST /oauth/revoke",
+    "GET /health/live", "GET /health/ready", "GET /metrics", "GET /schema/openapi.json",
+    "GET /v1/log/checkpoint", "GET /v1/log/tile/{tile:path}", "GET /v1/log/proof/{entry:uuid}",
+}  # fmt: skip
+
+# Route -> (the body to send, what another agency's professional gets, what another agency's system gets)
+GUARDED: dict[str, tuple[Any, int, int]] = {
+    "POST /v1/cases": (new_case(), 403, 403),
+    "GET /v1/cases": (None, 200, 200),
+    "GET /v1/cases/{case:uuid}": (None, 404, 404),
+    "PATCH /v1/cases/{case:uuid}": ({"your_reference": "x"}, 404, 404),
+    "POST /v1/clients/find": ({"personal_identity_code": personal_code()[0]}, 200, 403),
+    "PATCH /v1/clients/{client:uuid}": ({"died_on": "2026-01-01"}, 404, 404),
+    "POST /v1/cases/{case:uuid}/members": ({"agency": "kela", "role": "expert"}, 404, 404),
+    "DELETE /v1/cases/{case:uuid}/members/{member:uuid}": (None, 404, 404),
+    "POST /v1/cases/{case:uuid}/documents": (paper(), 404, 404),
+    "GET /v1/cases/{case:uuid}/documents": (None, 404, 404),
+    "GET /v1/documents/{document:uuid}": (None, 404, 404),
+    "PUT /v1/documents/{document:uuid}/content": (b"bytes", 404, 404),
+    "GET /v1/documents/{document:uuid}/content": (None, 404, 404),
+    "POST /v1/documents/{document:uuid}/retract": (None, 404, 404),
+    "POST /v1/documents/{document:uuid}/misfiled": (None, 404, 404),
+    "POST /v1/cases/{case:uuid}/consents": (new_consent(str(NOBODY), [permit("kela")]), 404, 404),
+    "GET /v1/cases/{case:uuid}/consents": (None, 404, 404),
+    "POST /v1/consents/{consent:uuid}/withdraw": ({}, 404, 404),
+    "POST /v1/decisions": (
+        {"document": "{document}", "agency": "te-palvelut", "action": "read", "purpose": PLANNING},
+        404,
+        404,
+    ),
+    "GET /v1/inbox": (None, 200, 200),
+    "POST /v1/inbox/{item:uuid}/acknowledge": (None, 404, 404),
+    "GET /v1/cases/{case:uuid}/log": (None, 404, 404),
+}
+
+SECURITY = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "content-security-policy": "default-src 'none'",
+}
+
+
+@pytest.fixture(scope="module")
+def app(caller: Caller) -> Litestar:
+    return wiring.build_app(wiring.build(load_settings(caller.service.environment())))
+
+
+def routes_of(app: Litestar) -> set[str]:
+    """Every method and path, but for what the framework adds by itself."""
+    ours = [
+        route
+        for route in app.routes
+        if isinstance(route, HTTPRoute) and route.path not in ("/schema", "/schema/{path:str}")
+    ]
+    return {f"{method} {route.path}" for route in ours for method in route.methods if method not in ("OPTIONS", "HEAD")}
+
+
+def test_every_route_is_listed(app: Litestar) -> None:
+    assert routes_of(app) == OPEN | set(GUARDED)
+
+
+@pytest.fixture(scope="module")
+def ids(caller: Caller) -> dict[str, str]:
+    """One of each thing that really exists, of a case that neither the outsiders nor their systems may see."""
+    case = caller.open_case(members=["kela"])
+    document = caller.file(case)
+    consent = caller.consent(case, [permit("kela")])
+    caller.withdraw(consent)
+    one = caller.service.one
+    return {
+        "case": case, "document": document, "consent": consent,
+        "member": str(one("SELECT id FROM vault.member WHERE case_id = $1 AND agency = 'kela'", case)),
+        "client": str(one("SELECT client FROM vault.client_case WHERE id = $1", case)),
+        "item": str(one("SELECT id FROM vault.notice WHERE consent = $1 AND agency = 'kela'", consent)),
+    }  # fmt: skip
+
+
+def send(who: Acting | httpx.Client, route: str, ids: dict[str, str], **headers: str) -> httpx.Response:
+    method, _, path = route.partition(" ")
+    body = GUARDED.get(route, (None, 0, 0))[0]
+    for name, value in ids.items():
+        path = path.replace(f"{{{name}:uuid}}", value)
+    if isinstance(body, bytes):
+        return who.request(method, path, content=body, headers=headers)
+    if body is None:
+        return who.request(method, path, headers=headers)
+    text = json.dumps(body).replace("{document}", ids["document"])
+    return who.request(method, path, content=text, headers=headers | {"Content-Type": "application/json"})
+
+
+@pytest.mark.parametrize("route", GUARDED)
+def test_p01_without_a_token_in_force_no_route_answers(caller: Caller, ids: dict[str, str], route: str) -> None:
+    service = caller.service
+    expired = Acting(caller.http, minted(service, now=int(time.time()) - 1000))
+    never_recorded = Acting(caller.http, minted(service))
+    for answer in (send(caller.http, route, ids), send(expired, route, ids), send(never_recorded, route, ids)):
+        assert answer.status_code == 401, answer.text
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert answer.headers["content-type"] == "application/problem+json"
+    basic = send(caller.http, route, ids, Authorization="Basic a2VsYTprZWxh")
+    assert basic.status_code == 401
+    in_url = caller.http.get(f"/v1/cases?access_token={caller.by(KELA).token}")
+    assert in_url.status_code == 401
+
+
+@pytest.mark.parametrize("route", GUARDED)
+def test_p01_another_agency_gets_nothing_of_a_case_that_is_not_its_own(
+    caller: Caller, ids: dict[str, str], route: str
+) -> None:
+    _, professional, system = GUARDED[route]
+    for who, status in ((caller.by(EMPLOYMENT), professional), (caller.system("te-palvelut"), system)):
+        answer = send(who, route, ids)
+        assert answer.status_code == status, answer.text
+        assert not any(value in answer.text for value in ids.values())
+
+
+def test_the_security_headers_stand_on_every_answer(caller: Caller, ids: dict[str, str]) -> None:
+    coordinator = caller.coordinator
+    answers = [
+        send(coordinator, route, ids)
+        for route in GUARDED
+        if not route.startswith(("DELETE", "PATCH", "POST /v1/cases "))
+    ]
+    answers += [send(caller.http, route, ids) for route in sorted(OPEN | set(GUARDED))]
+    answers += [
+        caller.http.get("/nothing"), caller.http.request("OPTIONS", "/v1/cases"),
+        caller.http.request("DELETE", "/v1/inbox"), coordinator.read(ids["document"], Range="bytes=1-2"),
+        coordinator.read(ids["document"], Range="bytes=99-"), coordinator.post("/v1/cases", content=b"x" * 1_200_000),
+    ]  # fmt: skip
+    for answer in answers:
+        what = f"{answer.request.method} {answer.request.url.path} {answer.status_code}"
+        for name, value in SECURITY.items():
+            [given] = answer.headers.get_list(name) or [""]
+            wanted = "default-src 'none'" if name == "content-security-policy" else value
+            assert wanted in given, f"{what}: {name} is {given!r}"
+        [cache] = answer.headers.get_list("cache-control") or [""]
+        private = answer.request.url.path not in (
+            "/oauth/jwks",
+            "/.well-known/oauth-authorization-server",
+        ) and "/v1/log/" not in str(answer.url)
+        assert not private or "no-store" in cache, f"{what}: cache-control is {cache!r}"
+        assert "server" not in answer.headers, what
+        assert answer.status_code < 500, f"{what}: {answer.text}"
+
+
+def test_the_openapi_document_tells_every_route(caller: Caller, app: Litestar) -> None:
+    answer = caller.http.get("/schema/openapi.json")
+    assert answer.status_code == 200
+    told = answer.json()
+    assert told["openapi"].startswith("3.1.")
+    documented = {
+        f"{method.upper()} {path}" for path, item in told["paths"].items() for method in item if method != "parameters"
+    }
+    for route in GUARDED:
+        method, _, path = route.partition(" ")
+        plain = "/".join(part.partition(":")[0] + "}" if part.startswith("{") else part for part in path.split("/"))
+        assert f"{method} {plain}" in documented
+    assert told["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    assert "NewConsent" in json.dumps(told["components"]["schemas"])
+
+
+def test_pages_that_would_fetch_scripts_from_elsewhere_are_not_there(caller: Caller) -> None:
+    for page in ("swagger", "redoc", "elements", "rapidoc", "scalar"):
+        answer = caller.http.get(f"/schema/{page}")
+        assert answer.status_code == 404
+        assert "<script" not in answer.text
+
+
+def test_health_tells_each_part(caller: Caller) -> None:
+    assert caller.http.get("/health/live").json() == {"status": "ok"}
+    ready = caller.http.get("/health/ready")
+    assert ready.status_code == 200
+    assert ready.json()["parts"] == {"database": "ok", "store": "ok"}
