@@ -55,14 +55,22 @@ def test_nothing_set_names_what_is_needed(nobody: Operator) -> None:
         assert found[name][0]["state"] == "wrong"
         assert found[name][0]["remedy"].startswith(f"give VAULT_{name.upper()}; expected ")
     assert found["database_url_worker"] == [
-        {"state": "note", "what": "database_url_worker", "found": "is not set; vault worker would need it", "remedy": ""}
+        {
+            "state": "note",
+            "what": "database_url_worker",
+            "found": "is not set; vault worker would need it",
+            "remedy": "",
+        }
     ]
 
 
 def test_every_wrong_setting_is_listed(nobody: Operator) -> None:
     nobody.settings |= {"pool_size": "0", "token_ttl_s": "soon"}
     found = [one["found"] for one in findings(nobody)["setting"]]
-    assert found == ["pool_size: expected a whole number from 1 to 200", "token_ttl_s: expected whole seconds from 1 to 300"]
+    assert found == [
+        "pool_size: expected a whole number from 1 to 200",
+        "token_ttl_s: expected whole seconds from 1 to 300",
+    ]
 
 
 def test_a_superuser_is_no_service(operator: Operator, vault_db: Database) -> None:

@@ -15,7 +15,9 @@ SUBCOMMANDS = {
     "key": {"create", "status"},
 }
 DATABASE = "expected postgresql://role:password@host/database"
-NO_OWNER = f"database_url_owner is not set: give VAULT_DATABASE_URL_OWNER or database_url_owner in vault.toml; {DATABASE}"
+NO_OWNER = (
+    f"database_url_owner is not set: give VAULT_DATABASE_URL_OWNER or database_url_owner in vault.toml; {DATABASE}"
+)
 NO_KEYRING = "keyring is not set: give VAULT_KEYRING or keyring in vault.toml; expected a directory"
 NO_ISSUER = (
     "issuer is not set: give VAULT_ISSUER or issuer in vault.toml; expected an https address without a query or a last"

@@ -37,13 +37,22 @@ def test_empty_lists_say_what_to_do(operator: Operator) -> None:
 
 def test_an_agency_with_unit_professional_and_roles(with_agency: Operator) -> None:
     with_agency.told("agency", "unit", "kela/lansi", "--fi", "Läntinen yksikkö")
-    with_agency.told("agency", "professional", "kela", "kela-1", "--role", "coach", "--unit", "kela/lansi", stdin="Made Up\n")
+    with_agency.told(
+        "agency", "professional", "kela", "kela-1", "--role", "coach", "--unit", "kela/lansi", stdin="Made Up\n"
+    )
     with_agency.told("agency", "role", "kela", "kela-1", "insurance-secretary")
     assert with_agency.refused("agency", "role", "kela", "kela-1", "coach") == "the professional has this role already"
     with_agency.told("agency", "end-role", "kela", "kela-1", "coach")
     with_agency.told("agency", "role", "kela", "kela-1", "coach")
     (agency,) = listed(with_agency, "agency")
-    assert agency == {"id": "kela", "name": "Kela", "suspended": False, "units": ["kela/lansi"], "applications": 1, "professionals": 1}
+    assert agency == {
+        "id": "kela",
+        "name": "Kela",
+        "suspended": False,
+        "units": ["kela/lansi"],
+        "applications": 1,
+        "professionals": 1,
+    }
 
 
 async def test_a_name_stands_in_the_database_as_ciphertext_only(with_agency: Operator, vault_db: Database) -> None:
@@ -141,7 +150,12 @@ async def empty(postgres_servers: Servers) -> Database:
 
 def test_an_empty_database_asks_to_be_migrated(operator: Operator, empty: Database) -> None:
     operator.settings["database_url_owner"] = empty.url("owner")
-    for command in (["agency", "list"], ["application", "list"], ["key", "status"], ["agency", "add", "kela", "--fi", "Kela"]):
+    for command in (
+        ["agency", "list"],
+        ["application", "list"],
+        ["key", "status"],
+        ["agency", "add", "kela", "--fi", "Kela"],
+    ):
         assert operator.refused(*command) == "the database has no vault schema of this version; run: vault migrate"
 
 

@@ -49,7 +49,9 @@ def stopped(process: subprocess.Popen[str], how: signal.Signals) -> tuple[int, s
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_the_service_serves_until_it_is_told_to_stop(served: tuple[subprocess.Popen[str], int], how: signal.Signals) -> None:
+def test_the_service_serves_until_it_is_told_to_stop(
+    served: tuple[subprocess.Popen[str], int], how: signal.Signals
+) -> None:
     process, port = served
     answer = httpx.get(f"http://127.0.0.1:{port}/.well-known/oauth-authorization-server", trust_env=False)
     assert answer.json()["issuer"] == "http://127.0.0.1:8080"
@@ -77,7 +79,10 @@ def test_a_head_without_end_is_refused(served: tuple[subprocess.Popen[str], int]
                 time.sleep(0.002)
         with contextlib.suppress(ConnectionError):
             answer = connection.recv(1000)
-    assert answer in (b"", b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+    assert answer in (
+        b"",
+        b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+    )
     assert httpx.get(f"http://127.0.0.1:{port}/health/live", trust_env=False).status_code == 200
 
 

@@ -17,6 +17,7 @@ import httpx
 import msgspec
 
 from vault.adapters.embedded import EmbeddedPostgres
+from vault.cli.keeping import keep_log
 from vault.cli.serving import Server, listen, port_of, server_config, started
 from vault.demo import papers
 from vault.demo.caller import Caller, DemoFile
@@ -84,7 +85,8 @@ async def _run(options: Options, teller: Teller, serving: asyncio.Event) -> int:
             passwords = await set_up(folder, postgres, keyring)
             owner_url = postgres.url("vault_owner", passwords["vault_owner"], DATABASE)
             demo = await register_cast(owner_url, keyring, earlier, address)
-            async with service(settings_for(folder, postgres, passwords, port_of(listener)), listener):
+            settings = settings_for(folder, postgres, passwords, port_of(listener))
+            async with service(settings, listener), log_keeper(settings):
                 write_private(folder.demo_file, demo)
                 teller.line(f"the vault answers at {address}; its data lie in {folder.path}")
                 await _walk_or_tell(options, teller, folder, demo)
@@ -131,6 +133,18 @@ async def service(settings: Settings, listener: socket.socket) -> AsyncIterator[
             await running
     finally:
         await parts.close()
+
+
+@contextlib.asynccontextmanager
+async def log_keeper(settings: Settings) -> AsyncIterator[None]:
+    """The log's sequencer, which puts entries into the tree and signs it."""
+    stop = asyncio.Event()
+    running = asyncio.create_task(keep_log(settings, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await running
 
 
 async def walk(demo: DemoFile, teller: Teller, scan_bytes: int) -> Walked:
