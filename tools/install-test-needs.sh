@@ -12,6 +12,9 @@ needs=(
     "/usr/bin/setpriv util-linux"
     "/usr/bin/age age"
     "/usr/bin/unshare util-linux"
+    "/usr/sbin/nginx nginx-light"
+    "/usr/bin/curl curl"
+    "/usr/bin/systemd-analyze systemd"
 )
 
 missing=()
@@ -41,5 +44,12 @@ export DEBIAN_FRONTEND=noninteractive
 "${as_root[@]}" mkdir -p /etc/postgresql-common
 if [[ ! -e /etc/postgresql-common/createcluster.conf ]]; then
     echo "create_main_cluster = false" | "${as_root[@]}" tee /etc/postgresql-common/createcluster.conf >/dev/null
+fi
+# nginx would start at once, on a port that may be somebody else's.
+policy=/usr/sbin/policy-rc.d
+if [[ ! -e $policy ]]; then
+    trap '"${as_root[@]}" rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee "$policy" >/dev/null
+    "${as_root[@]}" chmod 755 "$policy"
 fi
 "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"

@@ -1,0 +1,125 @@
+"""The recipes of deploy/ that no other test here starts are at least accepted by the programs that they are for."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.postgres import DEBIAN_15
+from tests.support.service import ROOT
+from vault.settings import DatabaseRole, load_settings
+
+DEPLOY = ROOT / "deploy"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+# What systemd's own judgement may at most be: 0 is shut off from everything, 10 is a plain process.
+EXPOSURE = 1.5
+NOBODY = 65534
+
+
+def run(*command: str, account: int | None = None) -> subprocess.CompletedProcess[str]:
+    as_other = (
+        {"user": account, "group": account, "extra_groups": []} if account is not None and os.geteuid() == 0 else {}
+    )
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd="/", **as_other)
+
+
+def installed(unit: Path, folder: Path) -> Path:
+    """The unit with a program that is there."""
+    program = folder / "vault"
+    if not program.exists():
+        program.symlink_to("/bin/true")
+    copy = folder / unit.name
+    copy.write_text(unit.read_text().replace("/opt/vault/.venv/bin/vault", str(program)))
+    return copy
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_units_are_accepted_and_shut_off(unit: Path, tmp_path: Path) -> None:
+    copy = installed(unit, tmp_path)
+    verified = run("systemd-analyze", "verify", "--man=no", str(copy))
+    assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")
+    judged = run("systemd-analyze", "security", "--offline=true", "--no-pager", str(copy)).stdout
+    found = re.search(r"Overall exposure level for \S+: ([\d.]+)", judged)
+    assert found is not None, judged
+    assert float(found.group(1)) <= EXPOSURE
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_units_start_commands_that_exist(unit: Path) -> None:
+    line = next(line for line in unit.read_text().splitlines() if line.startswith("ExecStart="))
+    words = [word for word in line.split()[1:] if re.fullmatch("[a-z]+", word)]
+    asked = run(sys.executable, "-m", "vault", *words, "--help")
+    assert asked.returncode == 0, asked.stderr
+    for option in re.findall(r"--[a-z]+", line):
+        assert option in asked.stdout
+
+
+def test_the_service_works_without_writable_and_executable_memory() -> None:
+    """MemoryDenyWriteExecute of the unit, by the kernel's own means (prctl PR_SET_MDWE)."""
+    deny = "import ctypes, os, sys; assert ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) == 0; os.execv(sys.argv[1], sys.argv[1:])"
+    work = (
+        "import mmap, uvloop, asyncpg, minio, vault.cli.serving\n"
+        "from cryptography.hazmat.primitives.ciphers.aead import AESGCM\n"
+        "AESGCM(bytes(32)).encrypt(bytes(12), b'', b'')\n"
+        "async def nothing(): pass\n"
+        "uvloop.run(nothing())\n"
+        "try: mmap.mmap(-1, 4096, prot=7)\n"
+        "except PermissionError: print('denied')\n"
+    )
+    done = run(sys.executable, "-c", deny, sys.executable, "-c", work)
+    assert done.stdout == "denied\n", done.stderr
+
+
+@pytest.mark.parametrize("name", ["vault", "worker", "log"])
+def test_example_settings_are_settings(name: str) -> None:
+    settings = load_settings({"VAULT_CONFIG": str(DEPLOY / f"{name}.toml")})
+    text = (DEPLOY / f"{name}.toml").read_text()
+    roles = [role for role in DatabaseRole if f"\ndatabase_url_{role.value} =" in text]
+    assert [settings.database_url(role) for role in roles]
+    assert DatabaseRole.OWNER not in roles
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An empty cluster of Debian's PostgreSQL, whose programs refuse to run as root."""
+    folder = Path("/var/tmp") / f"vault-recipe-{os.getpid()}"
+    folder.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        os.chown(folder, NOBODY, NOBODY)
+    try:
+        made = run(str(DEBIAN_15 / "initdb"), "-D", str(folder / "data"), "-A", "reject", account=NOBODY)
+        assert made.returncode == 0, made.stderr
+        with (folder / "data" / "postgresql.conf").open("a") as conf:
+            conf.write((DEPLOY / "postgresql" / "vault.conf").read_text())
+        yield folder / "data"
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_postgresql_takes_every_setting(cluster: Path) -> None:
+    given = dict(
+        re.findall(r"^(\w+) = '?([^'\n]*?)'?$", (DEPLOY / "postgresql" / "vault.conf").read_text(), re.MULTILINE)
+    )
+    assert len(given) > 20
+    for name, value in given.items():
+        told = run(str(DEBIAN_15 / "postgres"), "-D", str(cluster), "-C", name, account=NOBODY)
+        assert told.returncode == 0, told.stderr
+        # 60s is told in milliseconds; everything else as it was written.
+        assert told.stdout.rstrip("\n") == {"60s": "60000", "1024": "1024"}.get(value, value), name
+
+
+def test_every_role_and_only_the_roles_log_in() -> None:
+    lines = [line.split() for line in (DEPLOY / "postgresql" / "pg_hba.conf").read_text().splitlines()]
+    rules = [line for line in lines if line and not line[0].startswith("#")]
+    allowed = [rule for rule in rules if rule[-1] != "reject"]
+    assert {rule[2] for rule in allowed} == {f"vault_{role.value}" for role in DatabaseRole}
+    assert {rule[-1] for rule in allowed} == {"scram-sha-256"}
+    assert all(rule[0] in {"local", "hostssl"} for rule in allowed)
+    assert [rule[2] for rule in rules[-3:]] == ["all"] * 3
