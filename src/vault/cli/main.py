@@ -9,6 +9,7 @@ import click
 
 from vault.cli.agency import agency
 from vault.cli.application import application
+from vault.cli.archive import archive
 from vault.cli.database import migrate
 from vault.cli.demo import demo, token
 from vault.cli.doctor import doctor
@@ -36,5 +37,5 @@ def main() -> None:
     """Keep documents that several agencies share, and open them only on a written consent."""
 
 
-for command in (agency, application, demo, doctor, key, log, migrate, serve, token, witness, worker):
+for command in (agency, application, archive, demo, doctor, key, log, migrate, serve, token, witness, worker):
     main.add_command(command)
