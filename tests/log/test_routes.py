@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from litestar import Litestar
 from litestar.exceptions import HTTPException
-from litestar.testing import AsyncTestClient
 
 from tests.log.sequencing import drain
 from tests.support.database import Database
@@ -40,7 +40,8 @@ async def test_p07_the_routes(vault_db: Database) -> None:
     owner, pool = await vault_db.owner(), Pool(vault_db.url("service"))
     handlers: Any = {VaultError: on_vault_error, HTTPException: on_http_exception}
     app = Litestar([log_router(Transparency(PostgresLog(pool)))], exception_handlers=handlers)
-    async with AsyncTestClient(app) as client:
+    transport: Any = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://vault.example") as client:
         assert (await client.get("/v1/log/checkpoint")).status_code == 404
         await owner.execute(WRITE, 300)
         entry = await owner.fetchrow("SELECT * FROM vault.entry OFFSET 77 LIMIT 1")

@@ -9,13 +9,12 @@ import datetime as dt
 import uuid
 from typing import Any
 
-from litestar import Response, Router, get
+from litestar import MediaType, Response, Router, get
 from litestar.params import FromPath
 
 from vault.api.problems import Problem, problem
 from vault.errors import Hidden, InvalidInput
 from vault.formats.tiles import parse_tile_path
-from vault.formats.tlogproof import MEDIA_TYPE
 from vault.model import EntryId
 from vault.services.transparency import Transparency, Waiting
 
@@ -36,7 +35,7 @@ def log_router(transparency: Transparency) -> Router:
         headers = {"Cache-Control": BRIEF}
         if heads.uncosigned_since is not None:
             headers["Vault-Uncosigned-Since"] = _rfc3339(heads.uncosigned_since)
-        return Response(heads.newest.note if heads.newest else "", media_type=MEDIA_TYPE, headers=headers)
+        return Response(heads.newest.note if heads.newest else "", media_type=MediaType.TEXT, headers=headers)
 
     @get("/tile/{tile:path}")
     async def tile(tile: FromPath[str]) -> Response[bytes]:
@@ -56,7 +55,7 @@ def log_router(transparency: Transparency) -> Router:
             headers = {"Retry-After": str(found.retry_after_s)}
             detail = "the entry is logged and not in the tree yet; ask again"
             return problem(409, "not-in-tree-yet", "Conflict", detail, headers=headers)
-        return Response(found, media_type=MEDIA_TYPE, headers={"Cache-Control": BRIEF})
+        return Response(found, media_type=MediaType.TEXT, headers={"Cache-Control": BRIEF})
 
     handlers: list[Any] = [checkpoint, tile, proof]
     return Router("/v1/log", route_handlers=handlers, tags=["log"])

@@ -9,7 +9,6 @@ import base64
 from collections.abc import Sequence
 
 HEADER = "c2sp.org/tlog-proof@v1"
-MEDIA_TYPE = "text/plain; charset=utf-8"
 
 
 def encode_proof(index: int, hashes: Sequence[bytes], note: str) -> str:

@@ -32,7 +32,7 @@ from vault.verifier import Key, Unverified
 logger = logging.getLogger("vault.witness")
 
 SIZE_TYPE = "text/x.tlog.size"
-TEXT_TYPE = "text/plain; charset=utf-8"
+TEXT_TYPE = "text/plain"
 MAX_REQUEST = 64 * 1024
 
 
