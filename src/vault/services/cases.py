@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import re
 import uuid
 from typing import Any
 
@@ -16,6 +17,9 @@ from vault.rules.catalogue import require_code
 from vault.rules.days import eighteenth_birthday, helsinki_day, parse_day
 from vault.rules.identity_code import parse_identity_code, require_same_birth
 from vault.services.ids import new_id
+
+_TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+"""RFC 5646 §2.1, roughly; it stands in clear, so it has no room for a name."""
 
 
 class NewClient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -263,7 +267,7 @@ def _checked(client: NewClient) -> tuple[_Given, dt.date]:
     if not 0 < len(name) <= 200:
         raise InvalidInput("a name has 1 to 200 characters", field="client.name")
     require_code("language", client.language, "client.language")
-    if client.interpreter is not None and not 0 < len(client.interpreter) <= 35:
+    if client.interpreter is not None and not (len(client.interpreter) <= 35 and _TAG.fullmatch(client.interpreter)):
         raise InvalidInput("an interpreter's language is a language tag (BCP 47)", field="client.interpreter")
     born = parse_day(client.born, "client.born")
     today = helsinki_day(dt.datetime.now(dt.UTC))

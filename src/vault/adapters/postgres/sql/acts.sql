@@ -159,7 +159,7 @@ BEGIN
     IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
     e := vault.entry_of(t, 'case-refer', now);
     e.case_id := a_case; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = a_case);
-    IF e.client IS NULL OR t.actor <> 'professional' OR NOT vault.is_member(a_case, t.agency, t.role, now) THEN
+    IF t.actor <> 'professional' OR NOT vault.is_member(a_case, t.agency, t.role, now) OR e.client IS NULL THEN
         RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL);
     END IF;
     INSERT INTO vault.case_reference (case_id, agency, n, sealed, recorded_at)
@@ -185,8 +185,9 @@ BEGIN
     IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
     e := vault.entry_of(t, 'member-add', now);
     e.case_id := a_case; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = a_case);
-    e.facts := an_agency || ' ' || a_role;
-    IF e.client IS NULL OR NOT vault.is_member(a_case, t.agency, CASE WHEN t.actor = 'professional' THEN t.role END, now) THEN
+    -- Only what is registered goes into the log: a caller may have mistaken a name for an id.
+    e.facts := (SELECT a.id FROM vault.agency a WHERE a.id = an_agency) || ' ' || a_role;
+    IF NOT vault.is_member(a_case, t.agency, CASE WHEN t.actor = 'professional' THEN t.role END, now) OR e.client IS NULL THEN
         RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL);
     END IF;
     PERFORM vault.move('case:' || a_case);
@@ -227,7 +228,7 @@ BEGIN
     IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
     e := vault.entry_of(t, 'member-end', now);
     e.case_id := a_case; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = a_case);
-    IF e.client IS NULL OR NOT vault.is_coordinator(t, a_case, now) THEN RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL); END IF;
+    IF NOT vault.is_coordinator(t, a_case, now) OR e.client IS NULL THEN RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL); END IF;
     PERFORM vault.move('case:' || a_case);
     SELECT * INTO m FROM vault.member x WHERE x.id = a_member AND x.case_id = a_case;
     IF m.id IS NULL THEN RETURN vault.conclude(e, 'unknown-member', NULL, NULL); END IF;
@@ -267,7 +268,7 @@ BEGIN
     IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
     e := vault.entry_of(t, 'document-add', now);
     e.case_id := a_case; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = a_case);
-    e.document := a_document; e.document_type := about ->> 'type'; e.source := the_source;
+    e.document := a_document; e.document_type := about ->> 'type'; e.source := (SELECT a.id FROM vault.agency a WHERE a.id = the_source);
     -- A withdrawal that commits now waits for us, or we for it; then it is earlier than now.
     PERFORM FROM vault.fact_version v WHERE v.scope = 'case:' || a_case FOR SHARE;
     now := vault.clock();

@@ -18,7 +18,7 @@ BEGIN
     e := vault.entry_of(t, 'consent-record', now);
     e.case_id := a_case; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = a_case);
     e.consent := a_consent; e.provisions_digest := a_digest; e.document := (about ->> 'form')::uuid;
-    IF e.client IS NULL OR NOT vault.is_member(a_case, t.agency, CASE WHEN t.actor = 'professional' THEN t.role END, now) THEN
+    IF NOT vault.is_member(a_case, t.agency, CASE WHEN t.actor = 'professional' THEN t.role END, now) OR e.client IS NULL THEN
         RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL);
     END IF;
     PERFORM vault.move('case:' || a_case);
@@ -82,7 +82,8 @@ BEGIN
     e := vault.entry_of(t, 'consent-withdraw', now);
     e.case_id := c.case_id; e.client := coalesce((SELECT x.client FROM vault.client_case x WHERE x.id = c.case_id), t.client);
     e.consent := a_consent; e.provisions_digest := c.provisions_digest;
-    IF c.id IS NULL OR NOT coalesce((t.actor = 'professional' AND vault.is_member(c.case_id, t.agency, t.role, now)) OR (t.actor = 'client' AND e.client = t.client), false) THEN
+    IF NOT coalesce((t.actor = 'professional' AND vault.is_member(c.case_id, t.agency, t.role, now)) OR (t.actor = 'client' AND e.client = t.client), false)
+        OR c.id IS NULL THEN
         RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL);
     END IF;
     IF NOT numbers <@ ARRAY(SELECT p.number FROM vault.provision p WHERE p.consent = a_consent) THEN RETURN vault.conclude(e, 'unknown-provision', NULL, NULL); END IF;
@@ -222,15 +223,17 @@ BEGIN
     SELECT * INTO d FROM vault.document x WHERE x.id = a_document;
     e := vault.entry_of(t, 'explain', now);
     e.case_id := d.case_id; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = d.case_id); e.document := a_document;
-    e.document_type := d.type; e.action := an_action; e.facts := concat_ws(' ', an_agency, a_unit, a_role, a_purpose);
+    e.document_type := d.type; e.action := an_action; e.facts := concat_ws(' ', (SELECT a.id FROM vault.agency a WHERE a.id = an_agency),
+        (SELECT u.id FROM vault.unit u WHERE u.id = a_unit AND u.agency = an_agency), a_role, a_purpose);
     -- The unit '*' of names_recipient is for memberships only.
     verdict := vault.decide(a_document, an_agency, nullif(a_unit, '*'), a_role, a_subject, an_action, a_purpose, least(coalesce(an_instant, now), now));
-    told := d.id IS NOT NULL AND (vault.is_coordinator(t, d.case_id, now)
+    -- An unknown id runs the same statements.
+    told := (vault.is_coordinator(t, d.case_id, now)
         OR (t.actor = 'client' AND e.client = t.client)
         OR (t.actor = 'professional' AND an_agency = t.agency AND (d.agency = t.agency
             OR EXISTS (SELECT FROM vault.known k WHERE k.document = d.id AND k.agency = t.agency)
-            OR (vault.may_read(t, d.id, now)).decision = 'permit')));
-    IF NOT told THEN RETURN vault.conclude(e, 'hidden', '{document-not-covered}', NULL); END IF;
+            OR (vault.may_read(t, a_document, now)).decision = 'permit'))) AND d.id IS NOT NULL;
+    IF told IS NOT TRUE THEN RETURN vault.conclude(e, 'hidden', '{document-not-covered}', NULL); END IF;
     IF NOT EXISTS (SELECT FROM vault.agency a WHERE a.id = an_agency) THEN RETURN vault.conclude(e, 'unknown-agency', NULL, NULL); END IF;
     RETURN vault.conclude(e, 'done', NULL, jsonb_build_object('decision', verdict.decision, 'basis', verdict.basis, 'consent', verdict.consent,
         'provision', verdict.provision, 'reasons', to_jsonb(verdict.reasons)));
