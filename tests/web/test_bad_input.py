@@ -182,6 +182,7 @@ WRONG: list[tuple[str, str, Body, int, str, str | None]] = [
     ("POST", CASES, case_body("client", nick="M"), 422, "unknown-field", "client.nick"),
     ("POST", CASES, case_body("client", language="xx"), 422, "unknown-code", "client.language"),
     ("POST", CASES, case_body("client", interpreter="i" * 36), 422, "invalid-input", "client.interpreter"),
+    ("POST", CASES, case_body("client", interpreter="Maija Tulkki"), 422, "invalid-input", "client.interpreter"),
     ("POST", CASES, case_body("client", interpreter=NUL), 422, "invalid-character", "client.interpreter"),
     ("POST", CASES, case_body("client", born="1999-02-30"), 422, "invalid-day", "client.born"),
     ("POST", CASES, case_body("client", born="30.1.1999"), 422, "invalid-day", "client.born"),
