@@ -15,6 +15,7 @@ from vault.adapters.postgres.pool import Pool
 from vault.adapters.postgres.sequencer import PostgresLog
 from vault.adapters.postgres.tokens import PostgresTokenRegister
 from vault.adapters.stores.directory import DirectoryStore
+from vault.adapters.stores.s3 import S3Store
 from vault.api.admission import Limits
 from vault.api.app import create_app
 from vault.api.cases import cases_router
@@ -23,7 +24,6 @@ from vault.api.documents import documents_router
 from vault.api.health import health_router
 from vault.api.log import log_router
 from vault.api.metrics import MeasuredDoor, Metrics, metrics_router
-from vault.errors import SettingsWrong
 from vault.oauth.remote_keys import HttpRemoteKeys
 from vault.oauth.resource import ResourceGuard, challenge_headers
 from vault.oauth.routes import oauth_router
@@ -36,7 +36,7 @@ from vault.services.consents import Consents
 from vault.services.documents import Documents
 from vault.services.idempotency import Idempotency
 from vault.services.transparency import Transparency
-from vault.settings import DatabaseRole, Settings, StoreDirectory, require
+from vault.settings import DatabaseRole, Settings, StoreBucket, StoreDirectory, require
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -66,10 +66,11 @@ class Parts(msgspec.Struct, frozen=True):
 
 def make_store(settings: Settings) -> ObjectStore:
     """The object store that the settings name."""
-    store = require(settings.store, "store")
+    store: StoreDirectory | StoreBucket = require(settings.store, "store")
     if isinstance(store, StoreDirectory):
         return DirectoryStore(store.path)
-    raise SettingsWrong("store: a bucket cannot be used by this version yet; give file:///path", field="store")
+    access = require(settings.store_access_key, "store_access_key")
+    return S3Store(store, access, require(settings.store_secret_key, "store_secret_key"))
 
 
 def build(settings: Settings) -> Parts:

@@ -43,16 +43,16 @@ CREATE OR REPLACE FUNCTION vault.entry_leaf(id uuid, commitments bytea) RETURNS 
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN sha256('\x0001'::bytea || uuid_send(id) || commitments);
 
--- 512 bytes of salt, 16 for each field and some to spare: SHA-512 over a seed of 366 random bits and a counter. The seed is kept
--- nowhere, so a salt that was shown tells nothing of the others.
+-- 512 bytes of salt, 16 for each field and some to spare: the one-step key derivation of NIST SP 800-56C r2 §4.1 with SHA-512
+-- over 366 random bits. The seed is kept nowhere, so a salt that was shown tells nothing of the others.
 CREATE OR REPLACE FUNCTION vault.salts() RETURNS bytea
 LANGUAGE plpgsql VOLATILE PARALLEL SAFE
 AS $salts$
 DECLARE
     seed bytea := uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid());
 BEGIN
-    RETURN sha512(seed || '\x01') || sha512(seed || '\x02') || sha512(seed || '\x03') || sha512(seed || '\x04')
-        || sha512(seed || '\x05') || sha512(seed || '\x06') || sha512(seed || '\x07') || sha512(seed || '\x08');
+    RETURN sha512('\x00000001'::bytea || seed) || sha512('\x00000002'::bytea || seed) || sha512('\x00000003'::bytea || seed) || sha512('\x00000004'::bytea || seed)
+        || sha512('\x00000005'::bytea || seed) || sha512('\x00000006'::bytea || seed) || sha512('\x00000007'::bytea || seed) || sha512('\x00000008'::bytea || seed);
 END
 $salts$;
 
