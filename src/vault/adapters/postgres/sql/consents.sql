@@ -217,6 +217,7 @@ DECLARE
     e vault.entry;
     d vault.document;
     verdict vault.decision;
+    own vault.decision;
     told boolean;
 BEGIN
     IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
@@ -227,12 +228,13 @@ BEGIN
         (SELECT u.id FROM vault.unit u WHERE u.id = a_unit AND u.agency = an_agency), a_role, a_purpose);
     -- The unit '*' of names_recipient is for memberships only.
     verdict := vault.decide(a_document, an_agency, nullif(a_unit, '*'), a_role, a_subject, an_action, a_purpose, least(coalesce(an_instant, now), now));
-    -- An unknown id runs the same statements.
-    told := (vault.is_coordinator(t, d.case_id, now)
+    -- A statement of its own, so that an unknown id runs the same ones.
+    own := vault.may_read(t, a_document, now);
+    told := d.id IS NOT NULL AND (vault.is_coordinator(t, d.case_id, now)
         OR (t.actor = 'client' AND e.client = t.client)
         OR (t.actor = 'professional' AND an_agency = t.agency AND (d.agency = t.agency
             OR EXISTS (SELECT FROM vault.known k WHERE k.document = d.id AND k.agency = t.agency)
-            OR (vault.may_read(t, a_document, now)).decision = 'permit'))) AND d.id IS NOT NULL;
+            OR own.decision = 'permit')));
     IF told IS NOT TRUE THEN RETURN vault.conclude(e, 'hidden', '{document-not-covered}', NULL); END IF;
     IF NOT EXISTS (SELECT FROM vault.agency a WHERE a.id = an_agency) THEN RETURN vault.conclude(e, 'unknown-agency', NULL, NULL); END IF;
     RETURN vault.conclude(e, 'done', NULL, jsonb_build_object('decision', verdict.decision, 'basis', verdict.basis, 'consent', verdict.consent,
