@@ -33,7 +33,7 @@ $(VENV)/.dev: requirements-dev.txt pyproject.toml | $(BIN)/python
 venv: $(VENV)/.run ## the environment that runs the vault
 venv-dev: $(VENV)/.dev ## the environment that tests and checks it
 
-demo: $(VENV)/.run ## the vault with a database of its own and example people (ARGS="--dir DIR …")
+demo: $(VENV)/.run ## the vault with a database of its own and example people (ARGS="--data DIR …")
 	$(BIN)/vault demo $(ARGS)
 
 test-needs:

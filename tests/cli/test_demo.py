@@ -331,6 +331,23 @@ def vault(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=clean_environment(), capture_output=True, text=True, check=False, timeout=100)
 
 
+def test_the_readme_s_lines_do_what_they_say(demo: Running, tmp_path: Path) -> None:
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text()
+    block = re.search(r"<!-- by hand: .*? -->\n```sh\n(.*?)```", readme, re.DOTALL)
+    assert block is not None
+    (tmp_path / "demo-data").symlink_to(demo.folder)
+    (tmp_path / ".venv").symlink_to(Path(sys.prefix))
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block[1]], cwd=tmp_path, env=clean_environment(), capture_output=True, text=True, check=True
+    )  # fmt: skip
+    assert "200 OK" in done.stdout
+    assert (tmp_path / "plan.pdf").read_bytes().startswith(b"%PDF-")
+    assert '"code":"not-found"' in done.stdout
+    assert '"decision":"deny"' in done.stdout
+    assert '"document-not-covered"' in done.stdout
+    assert '"act":"case-open"' in done.stdout
+
+
 # ---------------------------------------------------------------- stopping and starting again (these end the module's demo)
 
 
@@ -360,7 +377,7 @@ def test_ctrl_c_stops_both_and_the_next_start_keeps_everything(demo: Running, de
         again.until_ready()
         assert json.loads((demo.folder / "demo.json").read_text()) == before
         assert "1. A case is opened" not in again.told
-        assert f"   case     {walked['case']}\n" in again.told
+        assert f"   case      {walked['case']}\n" in again.told
         assert read(desk.person("te-palvelut-3001"), walked["documents"]["plan"]).status_code == 200
         denied = read(desk.person("kela-2001"), walked["documents"]["report"])
         assert "withdrawn" in denied.json()["reasons"]

@@ -64,6 +64,16 @@ def test_nothing_set_names_what_is_needed(nobody: Operator) -> None:
     ]
 
 
+def test_the_worker_s_own_settings_need_not_be_the_service_s(operator: Operator) -> None:
+    kept = ("database_url_worker", "store")
+    operator.settings = {name: operator.settings[name] for name in kept}
+    found = findings(operator)
+    assert found["keyring"] == [
+        {"state": "note", "what": "keyring", "found": "is not set; vault serve would need it", "remedy": ""}
+    ]
+    assert found["database_url_worker"][0]["state"] == "ok"
+
+
 def test_every_wrong_setting_is_listed(nobody: Operator) -> None:
     nobody.settings |= {"pool_size": "0", "token_ttl_s": "soon"}
     found = [one["found"] for one in findings(nobody)["setting"]]

@@ -169,10 +169,10 @@ def _tell_result(teller: Teller) -> None:
 def _tell_what_is_there(teller: Teller, walked: Walked) -> None:
     teller.line()
     teller.line("the main job was walked here before and is not walked again (--walk walks it with a new case):")
-    teller.line(f"   case     {walked.case}")
-    teller.line(f"   consent  {walked.consent}")
+    teller.line(f"   case      {walked.case}")
+    teller.line(f"   consent   {walked.consent}")
     for key, document in walked.documents.items():
-        teller.line(f"   {key:<8} {document}")
+        teller.line(f"   {'form' if key == 'consent' else key:<9} {document}")
 
 
 def _tell_ready(teller: Teller, demo: DemoFile, folder: Folder) -> None:

@@ -35,6 +35,8 @@ from vault.errors import SettingsWrong
 from vault.settings import DatabaseRole, Secret, Settings, StoreDirectory
 
 DATABASE = "vault"
+LOG_ORIGIN = "demo.vault.example/log"
+"""The log keeps its name when the demo starts on another port."""
 T = TypeVar("T")
 
 
@@ -134,7 +136,7 @@ def settings_for(folder: Folder, postgres: EmbeddedPostgres, passwords: dict[str
     }
     return Settings(
         issuer=address, listen_port=port, store=StoreDirectory((folder.path / "objects").absolute()),
-        keyring=(folder.path / "keys").absolute(), **urls,
+        keyring=(folder.path / "keys").absolute(), log_origin=LOG_ORIGIN, **urls,
     )  # fmt: skip
 
 
