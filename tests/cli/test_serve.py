@@ -35,10 +35,15 @@ def served(operator: Operator) -> Iterator[tuple[subprocess.Popen[str], int]]:
 def told_port(process: subprocess.Popen[str]) -> int:
     assert process.stderr is not None
     line = process.stderr.readline()
-    message = json.loads(line)["message"] if line.startswith("{") else line
+    message = message_of(line)
     found = re.fullmatch(r"serving http://127\.0\.0\.1:8080 on 127\.0\.0\.1 port (\d+)", message)
     assert found, message
     return int(found[1])
+
+
+def message_of(line: str) -> str:
+    """What a line of the log says."""
+    return str(json.loads(line)["message"])
 
 
 def stopped(process: subprocess.Popen[str], how: signal.Signals) -> tuple[int, str]:
@@ -147,7 +152,7 @@ def test_the_worker_makes_no_partitions_without_the_owner(operator: Operator) ->
 def test_the_worker_works_until_it_is_told_to_stop(operator: Operator) -> None:
     process = operator.start("worker")
     assert process.stderr is not None
-    assert process.stderr.readline() == "worker: does forget-expired, end-releases, sweep, log-partitions\n"
+    assert message_of(process.stderr.readline()) == "worker: does forget-expired, end-releases, sweep, log-partitions"
     assert stopped(process, signal.SIGTERM) == (0, "")
 
 
@@ -156,7 +161,7 @@ def test_the_worker_waits_for_a_database_that_is_away(operator: Operator) -> Non
     process = operator.start("worker")
     assert process.stderr is not None
     process.stderr.readline()
-    assert process.stderr.readline() == "worker: the database cannot be reached; trying again in a minute\n"
+    assert message_of(process.stderr.readline()) == "worker: the database cannot be reached; trying again in a minute"
     assert stopped(process, signal.SIGTERM) == (0, "")
 
 

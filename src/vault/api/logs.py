@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import logging.config
 import re
 import secrets
 import sys
@@ -77,6 +78,12 @@ def log_config(*, requests: bool) -> dict[str, Any]:
             REQUESTS: {"level": "INFO" if requests else "ERROR"},
         },
     }
+
+
+def start_logging() -> None:
+    """Tell everything of this process as lines; for the processes that serve no requests."""
+    logging.config.dictConfig(log_config(requests=False))
+    hush_tracebacks()
 
 
 def hush_tracebacks() -> None:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import logging
 import signal
 import time
 from collections.abc import Awaitable, Callable
 
-import click
 import msgspec
 
 from vault.adapters.postgres.checks import require_modest
@@ -23,6 +23,8 @@ from vault.errors import Unavailable
 from vault.services.sweeper import Sweeper, Swept
 from vault.settings import DatabaseRole, Settings
 from vault.wiring import make_store
+
+logger = logging.getLogger("vault.worker")
 
 MINUTE_S = 60.0
 HOUR_S = 60 * MINUTE_S
@@ -134,5 +136,11 @@ async def _rest(stop: asyncio.Event, seconds: float) -> None:
         return
 
 
+def tell_plainly() -> None:
+    """Tell what is done to a person at a terminal, not to a collector of logs."""
+    logger.setLevel(logging.INFO)
+    logger.handlers = [logging.StreamHandler()]
+
+
 def _tell(name: str, text: str) -> None:
-    click.echo(f"{name}: {text}", err=True)
+    logger.info("%s: %s", name, text)

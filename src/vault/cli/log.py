@@ -36,12 +36,16 @@ def keep() -> None:
     """
     import asyncio
 
+    from vault.api.logs import start_logging
     from vault.cli.keeping import keep_log, stop_on_signals
     from vault.settings import load_settings
 
-    async def work() -> None:
-        await keep_log(load_settings(), stop_on_signals())
+    settings = load_settings()
 
+    async def work() -> None:
+        await keep_log(settings, stop_on_signals())
+
+    start_logging()
     asyncio.run(work())
 
 

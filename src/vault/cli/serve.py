@@ -34,7 +34,13 @@ def worker(*, once: bool) -> None:
     """
     import asyncio
 
-    from vault.cli.jobs import work
+    from vault.api.logs import start_logging
+    from vault.cli.jobs import tell_plainly, work
     from vault.settings import load_settings
 
-    asyncio.run(work(load_settings(), once=once))
+    settings = load_settings()
+    if once:
+        tell_plainly()
+    else:
+        start_logging()
+    asyncio.run(work(settings, once=once))
