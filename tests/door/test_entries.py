@@ -169,6 +169,18 @@ async def test_the_worked_example_in_sql(vault_db: Database) -> None:
     assert got["leaf"].hex() == VECTOR["leaf"]
 
 
+def test_the_specification_shows_the_worked_example() -> None:
+    spec = (Path(__file__).parents[2] / "docs" / "spec" / "log-entry.md").read_text()
+    for place in (entry.FIELDS.index(name) for name in ("at", "unit", "reasons")):
+        assert all(VECTOR[what][place] in spec for what in ("salts", "disclosures", "digests"))
+    assert VECTOR["leaf"] in spec
+    assert VECTOR["entry"] in spec
+    listed = [
+        name for row in re.findall(r"^\| (`[a-z_`, ]+) \|", spec, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    ]
+    assert listed == list(entry.FIELDS)
+
+
 @BOTH
 async def test_an_entry_lands_in_the_partition_of_its_month(scene: Scene) -> None:
     owner = await scene.owner()
