@@ -22,6 +22,7 @@ GONE = (
     asyncpg.InsufficientResourcesError,
     asyncpg.LockNotAvailableError,
     asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.ObjectNotInPrerequisiteStateError,  # synchronous_commit is off: nothing would be durable
     asyncpg.PostgresSystemError,
     asyncpg.InvalidAuthorizationSpecificationError,
     OSError,

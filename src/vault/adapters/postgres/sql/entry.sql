@@ -61,6 +61,10 @@ CREATE OR REPLACE FUNCTION vault.write_entry(e vault.entry) RETURNS vault.entry
 LANGUAGE plpgsql VOLATILE
 AS $write$
 BEGIN
+    -- Nothing is acknowledged that a crash could lose; ask says so as a status, every other act ends here.
+    IF current_setting('synchronous_commit') = 'off' THEN
+        RAISE EXCEPTION 'synchronous_commit is off' USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
     e.at := coalesce(e.at, vault.clock());
     e.id := coalesce(e.id, vault.uuid7(e.at));
     e.salts := vault.salts();
