@@ -19,6 +19,7 @@ from vault.adapters.stores.s3 import S3Store
 from vault.api.admission import Limits
 from vault.api.app import create_app
 from vault.api.cases import cases_router
+from vault.api.closing import closing_router
 from vault.api.consents import consents_router
 from vault.api.documents import documents_router
 from vault.api.health import health_router
@@ -32,11 +33,12 @@ from vault.oauth.tokens import IssuerKeys
 from vault.ports import Door, ObjectStore
 from vault.rules.catalogue import PURPOSES
 from vault.services.cases import Cases
+from vault.services.closing import ClosingActs
 from vault.services.consents import Consents
 from vault.services.documents import Documents
 from vault.services.idempotency import Idempotency
 from vault.services.transparency import Transparency
-from vault.settings import DatabaseRole, Settings, StoreBucket, StoreDirectory, require
+from vault.settings import DatabaseRole, Settings, StoreBucket, require
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -52,6 +54,7 @@ class Parts(msgspec.Struct, frozen=True):
     cases: Cases
     documents: Documents
     consents: Consents
+    closing: ClosingActs
     oauth: OAuthParts
     http: httpx.AsyncClient
     metrics: Metrics
@@ -66,11 +69,11 @@ class Parts(msgspec.Struct, frozen=True):
 
 def make_store(settings: Settings) -> ObjectStore:
     """The object store that the settings name."""
-    store: StoreDirectory | StoreBucket = require(settings.store, "store")
-    if isinstance(store, StoreDirectory):
-        return DirectoryStore(store.path)
-    access = require(settings.store_access_key, "store_access_key")
-    return S3Store(store, access, require(settings.store_secret_key, "store_secret_key"))
+    store = settings.store
+    if isinstance(store, StoreBucket):
+        access = require(settings.store_access_key, "store_access_key")
+        return S3Store(store, access, require(settings.store_secret_key, "store_secret_key"))
+    return DirectoryStore(require(store, "store").path)
 
 
 def build(settings: Settings) -> Parts:
@@ -97,7 +100,7 @@ def build(settings: Settings) -> Parts:
     return Parts(
         settings=settings, keyring=keyring, store=store, service=service, tokens=tokens,
  leases=leases, door=door, cases=Cases(door, keyring),
-        documents=documents, consents=Consents(door, keyring), oauth=oauth, http=http, metrics=metrics,
+        documents=documents, consents=Consents(door, keyring), closing=ClosingActs(door, keyring), oauth=oauth, http=http, metrics=metrics,
     )  # fmt: skip
 
 
@@ -106,7 +109,7 @@ def build_app(parts: Parts) -> Litestar:
     guard = ResourceGuard(parts.oauth)
     checks = {"database": parts.door.check, "store": parts.store.check}
     routers = [
-        oauth_router(parts.oauth), cases_router(parts.cases), documents_router(parts.documents), consents_router(parts.consents),
+        oauth_router(parts.oauth), cases_router(parts.cases), documents_router(parts.documents), consents_router(parts.consents), closing_router(parts.closing),
         log_router(Transparency(PostgresLog(parts.service))),
         health_router(checks), metrics_router(parts.metrics),
     ]  # fmt: skip

@@ -7,6 +7,7 @@ import secrets
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -179,9 +180,8 @@ def postgres_processes(parent: int) -> list[int]:
     found, look = [parent], [parent]
     while look:
         pid = look.pop()
-        for task in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{task}/children") as children:
-                born = [int(child) for child in children.read().split()]
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            born = [int(child) for child in (task / "children").read_text().split()]
             found += born
             look += born
     return found
