@@ -123,3 +123,23 @@ def test_every_role_and_only_the_roles_log_in() -> None:
     assert {rule[-1] for rule in allowed} == {"scram-sha-256"}
     assert all(rule[0] in {"local", "hostssl"} for rule in allowed)
     assert [rule[2] for rule in rules[-3:]] == ["all"] * 3
+
+
+def test_the_operators_command_gives_the_owners_role_to_one_process(tmp_path: Path) -> None:
+    (tmp_path / "owner.url").write_text("postgresql://vault_owner:secret@127.0.0.1/vault\n")
+    program = tmp_path / "vault"
+    program.write_text('#!/bin/sh\necho "$VAULT_DATABASE_URL_OWNER $VAULT_KEYRING $*"\n')
+    program.chmod(0o755)
+    text = (DEPLOY / "vault-admin").read_text()
+    # The account is another machine's; what is left is what it does with the owner's URL.
+    text = re.sub(r"setpriv --reuid=vault --regid=vault --init-groups", "setpriv", text)
+    text = text.replace("/etc/vault/owner.url", str(tmp_path / "owner.url")).replace(
+        "/opt/vault/.venv/bin/vault", str(program)
+    )
+    script = tmp_path / "vault-admin"
+    script.write_text(text)
+    told = run("sh", str(script), "agency", "list")
+    assert told.stdout == "postgresql://vault_owner:secret@127.0.0.1/vault /var/lib/vault/keys agency list\n", (
+        told.stderr
+    )
+    assert (DEPLOY / "vault-admin").stat().st_mode & 0o111
