@@ -5,6 +5,7 @@ Closing a connection in the middle of a body can look like a complete answer to 
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 from typing import Any
@@ -26,9 +27,10 @@ class ResettableProtocol(HttpToolsProtocol):
             # The cycle must not complain that its answer was not completed: that is the point.
             self.cycle.disconnected = True
         waiting = int(self.transport.get_write_buffer_size())
-        sock = self.transport.get_extra_info("socket")
-        if sock is not None:
-            # Lingering for no time makes the kernel send a reset and drop what it still holds (socket(7)).
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        # Lingering for no time makes the kernel send a reset and drop what it still holds (socket(7)). A connection that is
+        # closed already has no socket, or one with a negative number, which uvloop refuses to give.
+        with contextlib.suppress(ValueError, OSError):
+            if (sock := self.transport.get_extra_info("socket")) is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
         return waiting
