@@ -22,11 +22,12 @@ _NUL = "\0"
 LONGEST_NAME = 40
 
 
-def require_plain(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+async def require_plain(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Litestar guard, after the token's: the request's head has nothing that this route does not know.
 
-    Raises: InvalidInput for parameters and headers; NotFoundException for an id in another spelling than the one of RFC
-    9562, which could stand for two different things in a log or a cache.
+    Waits for nothing, but the framework would run a plain function in a thread, at every request. Raises: InvalidInput for
+    parameters and headers; NotFoundException for an id in another spelling than the one of RFC 9562, which could stand for
+    two different things in a log or a cache.
     """
     path = str(connection.scope["path"]).lower()
     for value in connection.path_params.values():
