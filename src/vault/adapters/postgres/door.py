@@ -32,6 +32,10 @@ _ACTS: Mapping[str, str] = {
     "consent_record": "SELECT * FROM vault.consent_record($1, $2, $3, $4, $5, $6, $7)",
     "consent_withdraw": "SELECT * FROM vault.consent_withdraw($1, $2, $3, $4, $5, $6)",
     "client_died": "SELECT * FROM vault.client_died($1, $2, $3)",
+    "case_close": "SELECT * FROM vault.case_close($1, $2, $3, $4)",
+    "case_reopen": "SELECT * FROM vault.case_reopen($1, $2, $3)",
+    "hold_add": "SELECT * FROM vault.hold_add($1, $2, $3, $4)",
+    "hold_end": "SELECT * FROM vault.hold_end($1, $2, $3)",
     "explain": "SELECT * FROM vault.explain($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     "notice_acknowledge": "SELECT * FROM vault.notice_acknowledge($1, $2)",
 }

@@ -27,6 +27,9 @@ _WRONG: Mapping[str, tuple[str, str, str]] = {
     "unknown-attachment_of": ("unknown-document", "attachment_of", "there is no such document in this case that you may name"),
     "unknown-replaces": ("unknown-replaces", "replaces", "there is nothing of this id in this case that you may replace"),
     "unknown-form": ("unknown-form", "form", "the form must be a filed document of type suostumus in this case"),
+    "unknown-final-assessment": (
+        "unknown-document", "final_assessment", "the final assessment must be a filed loppuarvio of your agency in this case",
+    ),
     "unknown-provision": ("unknown-provision", "provisions", "the consent has no provision of this number"),
     "signed-in-future": ("invalid-day", "signed_on", "a consent cannot be signed in the future"),
     "given-in-future": ("invalid-time", "given_at", "a withdrawal cannot be given in the future"),
@@ -59,7 +62,7 @@ def refuse(status: str, reasons: tuple[str, ...], facts: Mapping[str, Any], prom
         )
     if status == "not-durable":
         return DatabaseUnavailable("the database does not make log entries durable; synchronous_commit must be on")
-    if status == "unknown-member":
+    if status in {"unknown-member", "unknown-hold"}:
         return Hidden("there is nothing here that you may see", promise=promise)
     if status == "unknown-named":
         return InvalidInput(
