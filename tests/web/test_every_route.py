@@ -18,6 +18,7 @@ from tests.support.caller import (
     PLANNING,
     Acting,
     Caller,
+    must,
     new_case,
     new_consent,
     paper,
@@ -62,6 +63,10 @@ GUARDED: dict[str, tuple[Any, int, int]] = {
         404,
         404,
     ),
+    "POST /v1/cases/{case:uuid}/close": ({"reason": "x"}, 404, 404),
+    "POST /v1/cases/{case:uuid}/reopen": ({"reason": "x"}, 404, 404),
+    "POST /v1/cases/{case:uuid}/holds": ({"reason": "x"}, 404, 404),
+    "DELETE /v1/cases/{case:uuid}/holds/{hold:uuid}": (None, 404, 404),
     "GET /v1/inbox": (None, 200, 200),
     "POST /v1/inbox/{item:uuid}/acknowledge": (None, 404, 404),
     "GET /v1/cases/{case:uuid}/log": (None, 404, 404),
@@ -105,6 +110,7 @@ def ids(caller: Caller) -> dict[str, str]:
         "case": case, "document": document, "consent": consent,
         "member": str(one("SELECT id FROM vault.member WHERE case_id = $1 AND agency = 'kela'", case)),
         "client": str(one("SELECT client FROM vault.client_case WHERE id = $1", case)),
+        "hold": str(must(caller.coordinator.post(f"/v1/cases/{case}/holds", {"reason": "x"}))["id"]),
         "item": str(one("SELECT id FROM vault.notice WHERE consent = $1 AND agency = 'kela'", consent)),
     }  # fmt: skip
 
