@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,18 +16,27 @@ from vault.adapters.embedded import EmbeddedPostgres
 Start = Callable[..., Caller]
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Start a service; its database server writes as a real one does. Settings are further VAULT_… variables."""
+@contextmanager
+def starting(folder: Path) -> Iterator[Start]:
+    """Gives a function that starts a service; its database server is ``fast`` or writes as a real one does.
+
+    The function's settings are further VAULT_… variables.
+    """
     with ExitStack() as stack:
 
         def started(*, fast: bool = True, **settings: str) -> Caller:
-            postgres = EmbeddedPostgres(tmp_path / "postgres", bin_dir=bin_dir("18"), fast=fast)
+            postgres = EmbeddedPostgres(folder / "postgres", bin_dir=bin_dir("18"), fast=fast)
             run(postgres.start())
             stack.callback(lambda: run(postgres.stop()))
-            service = stack.enter_context(serving(postgres, tmp_path / "vault", **settings))
+            service = stack.enter_context(serving(postgres, folder / "vault", **settings))
             caller = Caller(service)
             stack.callback(caller.close)
             return caller
 
+        yield started
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    with starting(tmp_path) as started:
         yield started

@@ -154,6 +154,7 @@ class Service:
         return self._loop.run_until_complete(self._sql(query, arguments))
 
     async def _sql(self, query: str, arguments: tuple[object, ...]) -> list[Any]:
+        await asyncio.sleep(0)  # notices that the server ended the connection meanwhile
         if self._owner is None or self._owner.is_closed():
             self._owner = await asyncpg.connect(self.database.url())
             await prepare(self._owner)
