@@ -10,7 +10,6 @@ import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-
 import asyncpg
 import pytest
 
@@ -55,6 +54,7 @@ async def test_p03_the_entry_is_durable_before_its_keys(durable: tuple[EmbeddedP
     scene: Scene = await set_scene(database, plain_world())
     secret, service = await scene.token(), await scene.service()
     released: set[uuid.UUID] = set()
+    enough = asyncio.Event()
 
     async def read() -> None:
         connection = await database.connect("service")
@@ -62,10 +62,11 @@ async def test_p03_the_entry_is_durable_before_its_keys(durable: tuple[EmbeddedP
             row = await connection.fetchrow(CALL, secret, scene.paper)
             if row["keys"]:
                 released.add(uuid.UUID(str(row["entry"])))
+            if len(released) >= 20:
+                enough.set()
 
     readers = [asyncio.ensure_future(read()) for _ in range(3)]
-    while len(released) < 20:
-        await asyncio.sleep(0.001)
+    await asyncio.wait_for(enough.wait(), 30)
     last = await service.fetchrow(CALL, secret, scene.paper)
     assert last["keys"]
     await kill(server)

@@ -85,6 +85,13 @@ async def test_p02_no_statement_is_built_from_text(scene: Scene) -> None:
 
 
 @BOTH
+async def test_no_body_depends_on_how_a_session_reads_backslashes(scene: Scene) -> None:
+    """A body is parsed by the session that first calls it, under its standard_conforming_strings."""
+    called = [f["name"] for f in await functions(scene) if "\\" in f["source"]]
+    assert called == []
+
+
+@BOTH
 async def test_p02_service_and_tokens_share_nothing(scene: Scene) -> None:
     """Who can record a token cannot ask, and who can ask cannot record one."""
     by_role = {role: {f["name"] for f in await functions(scene) if role in f["callers"]} for role in RUNNING_ROLES}

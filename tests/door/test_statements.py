@@ -195,7 +195,7 @@ ANALYZE;
 """
 
 
-@BOTH
+@pytest.mark.parametrize("vault_db", ["18", pytest.param("15", marks=pytest.mark.long)], indirect=True)
 async def test_decisions_read_big_tables_by_their_indexes(scene: Scene) -> None:
     """With two thousand cases beside it, no call about one case reads a table that grows with cases from end to end."""
     owner = await scene.database.connect("superuser")

@@ -44,15 +44,16 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN sha256('\x0001'::bytea || uuid_send(id) || commitments);
 
 -- 512 bytes of salt, 16 for each field and some to spare: the one-step key derivation of NIST SP 800-56C r2 §4.1 with SHA-512
--- over 366 random bits. The seed is kept nowhere, so a salt that was shown tells nothing of the others.
+-- over 366 random bits. The seed is kept nowhere, so a salt that was shown tells nothing of the others. No literal here has a
+-- backslash: how a body's backslashes are read is up to the session that calls it first.
 CREATE OR REPLACE FUNCTION vault.salts() RETURNS bytea
 LANGUAGE plpgsql VOLATILE PARALLEL SAFE
 AS $salts$
 DECLARE
     seed bytea := uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid());
 BEGIN
-    RETURN sha512('\x00000001'::bytea || seed) || sha512('\x00000002'::bytea || seed) || sha512('\x00000003'::bytea || seed) || sha512('\x00000004'::bytea || seed)
-        || sha512('\x00000005'::bytea || seed) || sha512('\x00000006'::bytea || seed) || sha512('\x00000007'::bytea || seed) || sha512('\x00000008'::bytea || seed);
+    RETURN sha512(int4send(1) || seed) || sha512(int4send(2) || seed) || sha512(int4send(3) || seed) || sha512(int4send(4) || seed)
+        || sha512(int4send(5) || seed) || sha512(int4send(6) || seed) || sha512(int4send(7) || seed) || sha512(int4send(8) || seed);
 END
 $salts$;
 
