@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.boxes import boxed
 from tests.support.caller import Caller
 from tests.support.postgres import bin_dir
 from tests.support.service import run, serving
@@ -24,11 +25,12 @@ def starting(folder: Path) -> Iterator[Start]:
     """
     with ExitStack() as stack:
 
-        def started(*, fast: bool = True, **settings: str) -> Caller:
+        def started(*, fast: bool = True, store: str = "directory", **settings: str) -> Caller:
             postgres = EmbeddedPostgres(folder / "postgres", bin_dir=bin_dir("18"), fast=fast)
             run(postgres.start())
             stack.callback(lambda: run(postgres.stop()))
-            service = stack.enter_context(serving(postgres, folder / "vault", **settings))
+            box = stack.enter_context(boxed(store, folder / "vault"))
+            service = stack.enter_context(serving(postgres, folder / "vault", box, **settings))
             caller = Caller(service)
             stack.callback(caller.close)
             return caller

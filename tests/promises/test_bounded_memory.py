@@ -78,8 +78,9 @@ def up_and_down(caller: Caller, count: int) -> None:
 
 
 @pytest.mark.timeout(240)
-def test_a_large_document_goes_in_and_out_in_bounded_memory(start: Start) -> None:
-    up_and_down(start(), 256)
+@pytest.mark.parametrize("store", ["directory", "bucket"])
+def test_a_large_document_goes_in_and_out_in_bounded_memory(start: Start, store: str) -> None:
+    up_and_down(start(store=store), 256)
 
 
 @pytest.mark.timeout(240)
@@ -99,5 +100,6 @@ def test_several_at_once_stay_bounded(start: Start) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_a_gibibyte_goes_in_and_out_in_bounded_memory(start: Start) -> None:
-    up_and_down(start(), 1024)
+@pytest.mark.parametrize("store", ["directory", "bucket"])
+def test_a_gibibyte_goes_in_and_out_in_bounded_memory(start: Start, store: str) -> None:
+    up_and_down(start(store=store), 1024)

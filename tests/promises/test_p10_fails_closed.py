@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from tests.promises.test_p03_no_log_no_byte import wait_for
+from tests.support.boxes import BucketBox, boxed
 from tests.support.caller import KELA, Caller, must, paper, permit
 from tests.support.postgres import Servers
 from tests.support.service import serving
@@ -21,9 +20,12 @@ LARGE = 9_000_001
 SMALL = 5_000
 
 
-@pytest.fixture(scope="module")
-def caller(postgres_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    with serving(postgres_servers.server("18"), tmp_path_factory.mktemp("p10") / "vault") as service:
+@pytest.fixture(scope="module", params=["directory", "bucket"])
+def caller(
+    request: pytest.FixtureRequest, postgres_servers: Servers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Caller]:
+    folder = tmp_path_factory.mktemp("p10") / "vault"
+    with boxed(request.param, folder) as box, serving(postgres_servers.server("18"), folder, box) as service:
         everybody = Caller(service)
         yield everybody
         everybody.close()
@@ -75,37 +77,32 @@ def last_outcome(caller: Caller, document: str) -> str:
     return str(wait_for(caller, "SELECT outcome FROM vault.entry WHERE of_entry = $1", opened)["outcome"])
 
 
-def flip(at: float) -> Callable[[Path], None]:
+Change = Callable[[bytes], bytes]
+
+
+def flip(at: float) -> Change:
     """Change one byte at that part of the object."""
 
-    def damage(path: Path) -> None:
-        content = bytearray(path.read_bytes())
-        content[min(len(content) - 1, int(at * len(content)))] ^= 1
-        path.write_bytes(content)
+    def damage(content: bytes) -> bytes:
+        place = min(len(content) - 1, int(at * len(content)))
+        return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
 
     return damage
 
 
-def cut(keep: float) -> Callable[[Path], None]:
-    def damage(path: Path) -> None:
-        content = path.read_bytes()
-        path.write_bytes(content[: int(keep * len(content))])
-
-    return damage
+def cut(keep: float) -> Change:
+    return lambda content: content[: int(keep * len(content))]
 
 
-def lengthen(path: Path) -> None:
-    with path.open("ab") as file:
-        file.write(b"more")
+def change(caller: Caller, document: str, damage: Change) -> None:
+    """Do this to the object that holds the document's content."""
+    name, box = caller.service.object_of(document), caller.service.box
+    box.write(name, damage(box.read(name)))
 
 
-def lengthen_by_itself(path: Path) -> None:
-    path.write_bytes(path.read_bytes() * 2)
-
-
-DAMAGES: dict[str, Callable[[Path], None]] = {
+DAMAGES: dict[str, Change] = {
     "first byte": flip(0), "header": flip(0.000002), "first chunk": flip(0.0005), "last byte": flip(1), "one byte short": cut(0.9999999),
-    "half": cut(0.5), "empty": cut(0), "longer": lengthen, "twice": lengthen_by_itself, "missing": Path.unlink,
+    "half": cut(0.5), "empty": cut(0), "longer": lambda content: content + b"more", "twice": lambda content: content * 2,
 }  # fmt: skip
 
 
@@ -116,7 +113,18 @@ def test_p10_a_damaged_object_is_a_clean_error_before_the_first_byte(
 ) -> None:
     document = caller.file(case, content=content_of(size))
     assert ask(caller, document).body == content_of(size)
-    DAMAGES[damage](caller.service.object_of(document))
+    change(caller, document, DAMAGES[damage])
+    assert_damaged(caller, document)
+
+
+@pytest.mark.parametrize("size", [0, SMALL, LARGE])
+def test_p10_a_missing_object_is_a_clean_error(caller: Caller, case: str, size: int) -> None:
+    document = caller.file(case, content=content_of(size))
+    caller.service.box.delete(caller.service.object_of(document))
+    assert_damaged(caller, document)
+
+
+def assert_damaged(caller: Caller, document: str) -> None:
     asked = ask(caller, document)
     assert (asked.status, asked.error) == (500, None)
     assert asked.headers["content-type"] == "application/problem+json"
@@ -128,7 +136,7 @@ def test_p10_a_damaged_object_is_a_clean_error_before_the_first_byte(
 @pytest.mark.parametrize("at", [0.3, 0.6, 0.95])
 def test_p10_damage_in_the_middle_resets_the_connection(caller: Caller, case: str, at: float) -> None:
     document = caller.file(case, content=content_of(LARGE))
-    flip(at)(caller.service.object_of(document))
+    change(caller, document, flip(at))
     asked = ask(caller, document)
     assert asked.status == 200
     # The promised length is not reached and the connection is reset: no client takes it for the whole.
@@ -144,7 +152,7 @@ def test_p10_damage_in_the_middle_resets_the_connection(caller: Caller, case: st
 
 def test_p10_a_range_before_the_damage_is_read_and_one_with_it_is_not(caller: Caller, case: str) -> None:
     document = caller.file(case, content=content_of(LARGE))
-    flip(0.5)(caller.service.object_of(document))
+    change(caller, document, flip(0.5))
     before = ask(caller, document, Range="bytes=0-99999")
     assert (before.status, before.body, before.error) == (206, content_of(LARGE)[:100_000], None)
     within = ask(caller, document, Range=f"bytes={LARGE // 2 - 100}-{LARGE // 2 + 100}")
@@ -155,10 +163,10 @@ def test_p10_a_range_before_the_damage_is_read_and_one_with_it_is_not(caller: Ca
 @pytest.mark.parametrize("size", [SMALL, LARGE])
 def test_p10_two_objects_that_changed_places_are_both_damaged(caller: Caller, case: str, size: int) -> None:
     documents = [caller.file(case, content=content_of(size)[::step]) for step in (1, -1)]
-    paths = [caller.service.object_of(document) for document in documents]
-    first, second = (path.read_bytes() for path in paths)
-    paths[0].write_bytes(second)
-    paths[1].write_bytes(first)
+    names, box = [caller.service.object_of(document) for document in documents], caller.service.box
+    first, second = (box.read(name) for name in names)
+    box.write(names[0], second)
+    box.write(names[1], first)
     for document in documents:
         asked = ask(caller, document)
         assert asked.status == 500
@@ -169,7 +177,7 @@ def test_p10_an_older_object_of_the_same_document_does_not_exist(caller: Caller,
     """A replaced document is another document: its object in the other's place opens nothing."""
     old = caller.file(case, content=b"old" * 1000)
     new = caller.file(case, content=b"new" * 1000, replaces=old)
-    shutil.copyfile(caller.service.object_of(old), caller.service.object_of(new))
+    change(caller, new, lambda _: caller.service.box.read(caller.service.object_of(old)))
     assert ask(caller, new).status == 500
 
 
@@ -177,11 +185,7 @@ def test_p10_an_older_object_of_the_same_document_does_not_exist(caller: Caller,
 def test_p10_a_store_that_is_away_is_503_and_comes_back(caller: Caller, case: str, size: int) -> None:
     document = caller.file(case, content=content_of(size))
     waiting = must(caller.coordinator.post(f"/v1/cases/{case}/documents", paper()))["id"]
-    store = caller.service.folder / "objects"
-    away = store.with_name("away")
-    store.rename(away)
-    store.write_text("no directory")  # also root, who may read everything, finds no objects here
-    try:
+    with caller.service.box.away():
         asked = ask(caller, document)
         assert asked.status == 503, asked.body
         assert b"store-unavailable" in asked.body
@@ -190,19 +194,33 @@ def test_p10_a_store_that_is_away_is_503_and_comes_back(caller: Caller, case: st
         assert (upload.status_code, upload.json()["code"]) == (503, "store-unavailable")
         ready = caller.http.get("/health/ready")
         assert (ready.status_code, ready.json()["parts"]["store"]) == (503, "store-unavailable")
-    finally:
-        store.unlink()
-        away.rename(store)
     assert last_outcome(caller, document) == "broken"
     assert ask(caller, document).body == content_of(size)
     must(caller.coordinator.upload(waiting, content_of(size)))
     assert ask(caller, waiting).body == content_of(size)
 
 
+@pytest.mark.parametrize("caller", ["bucket"], indirect=True)
+def test_p10_a_store_that_hangs_is_not_waited_for_without_end(caller: Caller, case: str) -> None:
+    document = caller.file(case, content=content_of(LARGE))
+    waiting = must(caller.coordinator.post(f"/v1/cases/{case}/documents", paper()))["id"]
+    box = caller.service.box
+    assert isinstance(box, BucketBox)
+    began = time.monotonic()
+    with box.hanging():
+        asked = ask(caller, document)
+        upload = caller.coordinator.upload(waiting, content_of(LARGE))
+        assert caller.coordinator.get(f"/v1/documents/{document}").status_code == 200
+    assert (asked.status, upload.status_code) == (503, 503)
+    assert time.monotonic() - began < 60
+    assert ask(caller, document).body == content_of(LARGE)
+    must(caller.coordinator.upload(waiting, content_of(SMALL)))
+
+
 def test_p10_an_error_tells_nothing_that_the_caller_may_not_know(caller: Caller, case: str) -> None:
     """Damage shows only to whom the document would have opened."""
     document = caller.file(case, "b-lausunto", content=b"hidden")
-    caller.service.object_of(document).unlink()
+    caller.service.box.delete(caller.service.object_of(document))
     asked = ask(caller, document)
     assert asked.status == 404
     assert b"damaged" not in asked.body

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import asyncpg
 import httpx
 
+from tests.support.boxes import Box, DirectoryBox
 from tests.support.database import Database, make_vault
 from vault.adapters.embedded import EmbeddedPostgres
 from vault.adapters.keyring.file import FileKeyring
@@ -48,11 +49,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 class Service:
     """One vault that serves; ``folder`` holds its keys, its objects and its log."""
 
-    def __init__(self, postgres: EmbeddedPostgres, database: Database, folder: Path, store: str | None = None) -> None:
+    def __init__(self, postgres: EmbeddedPostgres, database: Database, folder: Path, box: Box | None = None) -> None:
         self.postgres = postgres
         self.database = database
         self.folder = folder
-        self.store = store or f"file://{folder}/objects"
+        self.box: Box = box or DirectoryBox(folder / "objects")
         self.log_path = folder / "service.log"
         self.settings: dict[str, str] = {}
         self.demo: DemoFile
@@ -100,10 +101,10 @@ class Service:
         """The settings, as an operator would give them."""
         known = {
             "PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}/src", "PYTHONWARNINGS": "default", "VAULT_ISSUER": self.url, "VAULT_LISTEN_PORT": str(self.port),
-            "VAULT_STORE": self.store, "VAULT_KEYRING": str(self.folder / "keys"),
+            "VAULT_STORE": self.box.url, "VAULT_KEYRING": str(self.folder / "keys"),
             "VAULT_DATABASE_URL_SERVICE": self.database.url("service"), "VAULT_DATABASE_URL_TOKENS": self.database.url("tokens"),
         }  # fmt: skip
-        return known | self.settings
+        return known | self.box.settings | self.settings
 
     def start(self) -> None:
         with self.log_path.open("ab") as log:
@@ -169,19 +170,15 @@ class Service:
         status = Path(f"/proc/{self.pid}/status").read_text()
         return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
 
-    def objects(self) -> set[str]:
-        """Every name in the store's directory, hidden drafts included."""
-        return {path.name for path in (self.folder / "objects").rglob("*") if path.is_file()}
-
-    def object_of(self, document: str) -> Path:
-        name = self.one("SELECT object FROM vault.filing WHERE document = $1", document)
-        return self.folder / "objects" / name[:2] / name
+    def object_of(self, document: str) -> str:
+        """The name of the object that holds a document's content."""
+        return str(self.one("SELECT object FROM vault.filing WHERE document = $1", document))
 
 
 @contextmanager
-def serving(postgres: EmbeddedPostgres, folder: Path, store: str | None = None, **settings: str) -> Iterator[Service]:
+def serving(postgres: EmbeddedPostgres, folder: Path, box: Box | None = None, **settings: str) -> Iterator[Service]:
     """A service over a fresh database of that server. ``settings`` are further VAULT_… variables."""
-    service = Service(postgres, run(_fresh(postgres)), folder, store)
+    service = Service(postgres, run(_fresh(postgres)), folder, box)
     service.settings = settings
     try:
         service.prepare()

@@ -51,7 +51,7 @@ def facts(service: Service) -> dict[str, int]:
     )
     return dict(service.sql(f"SELECT {counts}")[0]) | {
         "dangling": service.one(dangling),
-        "objects": len(service.objects()),
+        "objects": len(service.box.names()),
     }
 
 
