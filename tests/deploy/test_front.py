@@ -18,6 +18,8 @@ import pytest
 from tests.support.caller import KELA, must, permit
 from tests.support.nginx import Authority, Front, Nginx
 
+CONTENT = "/v1/documents/01890a5d-ac96-774b-bcce-b302099a8057/content"
+
 
 def problem_of(answer: httpx.Response) -> tuple[int, str]:
     assert answer.headers["content-type"] == "application/problem+json", answer.text
@@ -147,6 +149,16 @@ def test_client_certificates_are_asked_for_where_the_recipe_says_so(front: Front
         nginx.stop()
 
 
+def test_an_early_refusal_does_not_cost_the_next_request(front: Front) -> None:
+    """The service refuses before it has read a body; the caller asks on over the same connection."""
+    document = uuid.uuid4()
+    for _ in range(100):
+        for method, path in (("POST", "/v1/cases"), ("PUT", f"/v1/documents/{document}/content")):
+            refused = front.http.request(method, path, content=b"x" * 5000, headers={"Authorization": "Bearer none"})
+            assert problem_of(refused) == (401, "invalid-token")
+    assert refused.headers["connection"] == "close"
+
+
 # ---------------------------------------------------------------- errors of nginx's own
 
 
@@ -164,6 +176,10 @@ def test_bytes_that_are_no_request_are_told_so(front: Front) -> None:
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", b"malformed-request"),
         (b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", b"address-too-long"),
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Much: " + b"a" * 20_000 + b"\r\n\r\n", b"header-too-large"),
+        (
+            b"PUT " + CONTENT.encode() + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6000000000\r\n\r\n",
+            b"too-large",
+        ),
         (b"TRACE / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", b"method-not-allowed"),
     ):
         answer = raw(front, request)
@@ -195,9 +211,12 @@ def test_a_service_that_is_not_there_is_told_as_unavailable(front: Front, tmp_pa
     nginx = Nginx(tmp_path / "nginx", port, front.authority)
     nginx.start()
     try:
-        answer = httpx.get(f"{nginx.url}/v1/cases", verify=front.authority.context(), trust_env=False)
-        assert problem_of(answer) == (503, "unavailable")
-        assert answer.headers["retry-after"] == "2"
+        with httpx.Client(base_url=nginx.url, verify=front.authority.context(), trust_env=False) as http:
+            for method, path in (("GET", "/v1/cases"), ("GET", CONTENT), ("PUT", CONTENT), ("POST", "/oauth/token")):
+                answer = http.request(method, path)
+                assert problem_of(answer) == (503, "unavailable")
+                assert answer.headers["retry-after"] == "2"
+            assert problem_of(http.get("/metrics")) == (404, "not-found")
     finally:
         nginx.stop()
 

@@ -47,7 +47,12 @@ def marks() -> Marks:
 def go_through_the_main_job(front: Front, mark: Marks) -> tuple[str, str, str]:
     """The main job with every text marked: case, document and consent."""
     code, born = personal_code()
-    client = {"personal_identity_code": mark.keep(code), "name": mark("Nimi Ä"), "born": born, "language": "fi"}
+    client: dict[str, Any] = {
+        "personal_identity_code": mark.keep(code),
+        "name": mark("Nimi Ä"),
+        "born": born,
+        "language": "fi",
+    }
     case = front.open_case(members=["kela"], **client)
     must(front.coordinator.patch(f"/v1/cases/{case}", {"your_reference": mark("viite")}))
     must(front.coordinator.post("/v1/clients/find", {"personal_identity_code": code}))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ NOBODY = 65534
 
 
 def run(*command: str, account: int | None = None) -> subprocess.CompletedProcess[str]:
-    as_other = (
+    as_other: dict[str, Any] = (
         {"user": account, "group": account, "extra_groups": []} if account is not None and os.geteuid() == 0 else {}
     )
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd="/", **as_other)

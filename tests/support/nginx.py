@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import os
+import shutil
 import socket
 import ssl
 import stat
@@ -148,9 +149,12 @@ class Nginx:
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
             except OSError:
                 time.sleep(0.02)
+            else:
+                # Without a place to write to, whatever it wanted to spool would be an error.
+                shutil.rmtree(self.spool)
+                return
         raise AssertionError(f"nginx did not start: {self.logs()}")
 
     def stop(self) -> None:
@@ -167,9 +171,6 @@ class Nginx:
 
     def logs(self) -> str:
         return "".join(path.read_text(errors="replace") for path in sorted(self.folder.glob("*.log*")))
-
-    def spooled(self) -> list[Path]:
-        return [path for path in self.spool.rglob("*") if path.is_file()]
 
 
 def open_files(pid: int) -> set[str]:
