@@ -143,7 +143,8 @@ def test_p05_no_log_and_no_metric_shows_what_anybody_wrote(front: Front, marks: 
     asked = go_wrong_everywhere(front, front.coordinator, marks, known)
     go_wrong_at_the_front(front, marks)
     damaged = front.file(case, content=b"to be damaged", title=marks("vaurio"))
-    front.deployed.object_of(damaged).write_bytes(marks("vieras").encode() * 20)
+    name = front.deployed.object_of(damaged)
+    (front.deployed.folder / "objects" / name[:2] / name).write_bytes(marks("vieras").encode() * 20)
     assert front.coordinator.read(damaged).status_code == 500
     counted = httpx.get(f"{front.deployed.direct}/metrics", trust_env=False).text
     told = everything_told(front) + counted
