@@ -92,6 +92,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     store_access_key: Secret | None = None
     store_secret_key: Secret | None = None
     keyring: Path | None = None
+    archive_directory: Path | None = None
     max_document_bytes: int = 5 * GIB
     max_json_bytes: int = 1024**2
     token_ttl_s: int = 300
@@ -304,6 +305,7 @@ PARSERS: Final[dict[str, tuple[Callable[[object], Any], str]]] = {
     "store_access_key": (_secret, _A_KEY),
     "store_secret_key": (_secret, _A_KEY),
     "keyring": (_directory, "a directory"),
+    "archive_directory": (_directory, "a directory that the archive reads, too"),
     "max_document_bytes": (_whole(1, 5 * GIB), "a number of bytes from 1 to 5368709120 (5 GiB)"),
     "max_json_bytes": (_whole(1024, 64 * 1024**2), "a number of bytes from 1024 to 67108864 (64 MiB)"),
     "log_origin": (_name, "the log's name, like vault.example/log: no spaces, no plus"),

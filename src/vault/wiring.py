@@ -8,12 +8,14 @@ import httpx
 import msgspec
 from litestar import Litestar
 
+from vault.adapters.deposits.directory import DirectoryDeposit
 from vault.adapters.keyring.file import FileKeyring
 from vault.adapters.postgres.checks import require_modest
 from vault.adapters.postgres.door import PostgresDoor
 from vault.adapters.postgres.pool import Pool
 from vault.adapters.postgres.sequencer import PostgresLog
 from vault.adapters.postgres.tokens import PostgresTokenRegister
+from vault.adapters.postgres.transfers import PostgresClaims
 from vault.adapters.stores.directory import DirectoryStore
 from vault.adapters.stores.s3 import S3Store
 from vault.api.admission import Limits
@@ -25,6 +27,7 @@ from vault.api.documents import documents_router
 from vault.api.health import health_router
 from vault.api.log import log_router
 from vault.api.metrics import MeasuredDoor, Metrics, metrics_router
+from vault.api.transfers import transfers_router
 from vault.oauth.remote_keys import HttpRemoteKeys
 from vault.oauth.resource import ResourceGuard, challenge_headers
 from vault.oauth.routes import oauth_router
@@ -37,6 +40,7 @@ from vault.services.closing import ClosingActs
 from vault.services.consents import Consents
 from vault.services.documents import Documents
 from vault.services.idempotency import Idempotency
+from vault.services.transfers import Transfers, TransferWorker
 from vault.services.transparency import Transparency
 from vault.settings import DatabaseRole, Settings, StoreBucket, require
 
@@ -55,6 +59,7 @@ class Parts(msgspec.Struct, frozen=True):
     documents: Documents
     consents: Consents
     closing: ClosingActs
+    transfers: Transfers
     oauth: OAuthParts
     http: httpx.AsyncClient
     metrics: Metrics
@@ -100,8 +105,20 @@ def build(settings: Settings) -> Parts:
     return Parts(
         settings=settings, keyring=keyring, store=store, service=service, tokens=tokens,
  leases=leases, door=door, cases=Cases(door, keyring),
-        documents=documents, consents=Consents(door, keyring), closing=ClosingActs(door, keyring), oauth=oauth, http=http, metrics=metrics,
+        documents=documents, consents=Consents(door, keyring), closing=ClosingActs(door, keyring),
+        transfers=Transfers(door, PostgresClaims(service), keyring), oauth=oauth, http=http, metrics=metrics,
     )  # fmt: skip
+
+
+def make_transfer_worker(settings: Settings, pool: Pool) -> TransferWorker | None:
+    """The worker of transfers over the worker role's pool; None where no archive is set up."""
+    if settings.archive_directory is None or settings.keyring is None:
+        return None
+    keyring = FileKeyring(settings.keyring)
+    deposit = DirectoryDeposit(settings.archive_directory)
+    return TransferWorker(
+        PostgresDoor(pool, pool, keyring), PostgresClaims(pool), keyring, make_store(settings), deposit
+    )
 
 
 def build_app(parts: Parts) -> Litestar:
@@ -110,6 +127,7 @@ def build_app(parts: Parts) -> Litestar:
     checks = {"database": parts.door.check, "store": parts.store.check}
     routers = [
         oauth_router(parts.oauth), cases_router(parts.cases), documents_router(parts.documents), consents_router(parts.consents), closing_router(parts.closing),
+        transfers_router(parts.transfers),
         log_router(Transparency(PostgresLog(parts.service))),
         health_router(checks), metrics_router(parts.metrics),
     ]  # fmt: skip

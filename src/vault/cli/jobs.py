@@ -21,8 +21,9 @@ from vault.adapters.postgres.worker import WorkerDatabase
 from vault.cli.owner import owner
 from vault.errors import Unavailable
 from vault.services.sweeper import Sweeper, Swept
+from vault.services.transfers import TransferWorker
 from vault.settings import DatabaseRole, Settings
-from vault.wiring import make_store
+from vault.wiring import make_store, make_transfer_worker
 
 logger = logging.getLogger("vault.worker")
 
@@ -84,9 +85,21 @@ def _jobs(settings: Settings, pool: Pool) -> list[Job]:
         Job("end-releases", MINUTE_S, releases),
         Job("sweep", HOUR_S, sweep),
     ]
+    transfers = make_transfer_worker(settings, pool)
+    if transfers is not None:
+        jobs.append(Job("transfers", MINUTE_S, lambda: go_on(transfers)))
     if settings.database_url_owner is not None:
         jobs.append(Job("log-partitions", DAY_S, partitions))
     return jobs
+
+
+async def go_on(transfers: TransferWorker) -> str | None:
+    """Go on with every transfer that has work, until none has."""
+    found = await transfers.find()
+    told = [f"{found} transfers became due, were held or released"] if found else []
+    while (done := await transfers.step()) is not None:
+        told.append(done)
+    return "; ".join(told) or None
 
 
 def _swept(swept: Swept) -> str | None:

@@ -107,7 +107,7 @@ def make_label(facts: CaseFacts, package: Digest, totals: Totals, recipients: Se
         payload_bytes=totals.payload_bytes,
         retention_ends=facts.retention_ends,
         recipients=tuple(LabelRecipient(name, fingerprint_of(text)) for name, text in recipients),
-        how_to_open=_commands(facts.transfer),
+        how_to_open=how_to_open(facts.transfer),
     )
 
 
@@ -180,7 +180,7 @@ def open_descriptor(sealed: bytes, identities: Sequence[str]) -> Descriptor:
     return found
 
 
-def _commands(transfer: uuid.UUID) -> tuple[str, ...]:
+def how_to_open(transfer: uuid.UUID) -> tuple[str, ...]:
     """How to open a package with common programs alone."""
     package = Names(transfer).package
     return (

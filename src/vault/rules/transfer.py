@@ -21,7 +21,7 @@ from vault.errors import Conflict
 class State(StrEnum):
     """Where a transfer stands; the vault holds the whole case in every state before ``shredded``."""
 
-    DUE = "due"  # the case is closed, and two archivists' first has approved
+    DUE = "due"  # the case is closed; two archivists must approve
     PACKAGED = "packaged"  # the package is made, and its digests are recorded
     SENT = "sent"  # the package is durable where the archive reads it
     RECEIVED = "received"  # the archive has signed for exactly this package
@@ -70,7 +70,12 @@ TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
         },
         State.SHREDDED: {Event.SHRED: State.SHREDDED, Event.FORGET: State.BEYOND_RECOVERY},
         State.BEYOND_RECOVERY: {Event.FORGET: State.BEYOND_RECOVERY},
-        State.REJECTED: {Event.REJECT: State.REJECTED, Event.RETRY: State.DUE, Event.HOLD: State.ON_HOLD},
+        State.REJECTED: {
+            Event.REJECT: State.REJECTED,
+            Event.RETRY: State.DUE,
+            Event.HOLD: State.ON_HOLD,
+            Event.CANCEL: State.CANCELLED,
+        },
         # What was packaged before the hold is stale: it is made anew.
         State.ON_HOLD: {Event.HOLD: State.ON_HOLD, Event.RELEASE: State.DUE, Event.CANCEL: State.CANCELLED},
         # Time has passed: it is read back once more before anything is destroyed.

@@ -36,6 +36,11 @@ _ACTS: Mapping[str, str] = {
     "case_reopen": "SELECT * FROM vault.case_reopen($1, $2, $3)",
     "hold_add": "SELECT * FROM vault.hold_add($1, $2, $3, $4)",
     "hold_end": "SELECT * FROM vault.hold_end($1, $2, $3)",
+    "transfer_approve": "SELECT * FROM vault.transfer_approve($1, $2)",
+    "transfer_reject": "SELECT * FROM vault.transfer_reject($1, $2, $3)",
+    "transfer_receive": "SELECT * FROM vault.transfer_receive($1, $2, $3, $4, $5)",
+    "transfer_done": "SELECT * FROM vault.transfer_done($1, $2, $3, $4)",
+    "case_shred": "SELECT * FROM vault.case_shred($1, $2, $3)",
     "explain": "SELECT * FROM vault.explain($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     "notice_acknowledge": "SELECT * FROM vault.notice_acknowledge($1, $2)",
 }
@@ -72,7 +77,7 @@ class PostgresDoor:
             row = await self._pool.row(_DOOR, secret, str(act), case, document, dict(about or {}))
             if row["status"] != "permit":
                 raise self._refusal(row)
-            if row["keys"]:
+            if row["keys"] or act is Act.DESTROY:
                 break
             # Facts changed between the decision and the keys: decide once more, by what holds now.
         return Clearance(

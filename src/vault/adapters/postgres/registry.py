@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import asyncpg
@@ -51,6 +51,24 @@ class Registry:
 
     async def suspend(self, agency: str, application: str | None = None, *, suspended: bool = True) -> None:
         await self._call("SELECT vault.suspend($1, $2, $3)", agency, application, suspended)
+
+    async def archive(
+        self,
+        archive: str,
+        agency: str,
+        name: Mapping[str, str],
+        recipients: Sequence[Mapping[str, str]],
+        receipt_keys: Mapping[str, Any],
+    ) -> None:
+        """Set up the archive of an agency's closed cases; the newest counts."""
+        await self._call(
+            "SELECT vault.archive_register($1, $2, $3, $4, $5)",
+            archive,
+            agency,
+            dict(name),
+            [dict(item) for item in recipients],
+            dict(receipt_keys),
+        )
 
     async def install_key(self, key: WrappedKey) -> None:
         """Install the lookup key; an installed one stays."""

@@ -99,6 +99,7 @@ BEGIN
     IF state IN ('in-transfer', 'archived') THEN RETURN vault.conclude(e, 'forbidden', '{case-archived}', NULL); END IF;
     IF state IS NOT NULL THEN
         PERFORM vault.record_state(a_case, 'open', sealed, e.id, now);
+        PERFORM vault.transfers_cancel(a_case, e.id, now);
         PERFORM vault.notify_agencies(a_case, t.agency, 'case-reopened', NULL, e.id, now);
         PERFORM vault.tell('case-reopened', 'case:' || a_case, e.id, now);
     END IF;

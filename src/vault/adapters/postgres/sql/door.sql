@@ -52,7 +52,7 @@ BEGIN
         WHEN 'client' THEN
             -- The data subject reads everything about themselves, except what a records officer must check first (design.md §3.3).
             IF EXISTS (SELECT FROM vault.document d JOIN vault.client_case c ON c.id = d.case_id AND c.client = t.client
-                    WHERE d.id = a_document
+                    WHERE d.id = a_document AND (d.key_parent = 'register' OR vault.recorded_state(d.case_id, as_of) IS DISTINCT FROM 'archived')
                       AND NOT EXISTS (SELECT FROM vault.document_mark k WHERE k.document = d.id AND k.mark = 'misfiled')
                       AND (NOT (d.third_persons OR d.check_before_client)
                            OR EXISTS (SELECT FROM vault.document_mark k WHERE k.document = d.id AND k.mark = 'checked'))) THEN
@@ -253,6 +253,7 @@ BEGIN
         OR vault.row_of('agency:' || c.agency) IS DISTINCT FROM c.agency_n THEN
         RETURN;
     END IF;
+    IF c.act = 'destroy' THEN RETURN; END IF;  -- hands out nothing; case_shred uses it up
     IF c.act = 'open' THEN
         UPDATE vault.clearance SET taken_at = now WHERE entry = an_entry;
     ELSE

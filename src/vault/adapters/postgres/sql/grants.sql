@@ -20,7 +20,7 @@ GRANT USAGE ON SCHEMA vault TO vault_door, vault_service, vault_tokens, vault_wo
 -- The door's role reads facts and adds to them; it can change only versions, clearances and wrapped keys, and no entry, ever.
 GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA vault TO vault_door;
 REVOKE INSERT ON vault.migration, vault.catalogue_type, vault.entry_position FROM vault_door;
-GRANT UPDATE ON vault.fact_version, vault.clearance, vault.process, vault.idempotency TO vault_door;
+GRANT UPDATE ON vault.fact_version, vault.clearance, vault.process, vault.idempotency, vault.transfer_claim TO vault_door;
 GRANT UPDATE (parent, wrapped) ON vault.wrapped_key TO vault_door;
 GRANT DELETE ON vault.clearance, vault.process, vault.idempotency, vault.wrapped_key, vault.burnt, vault.token, vault.token_end TO vault_door;
 -- Row locks need UPDATE on some column; none of these is ever updated.
@@ -30,10 +30,13 @@ GRANT EXECUTE ON FUNCTION
     vault.ask, vault.take, vault.end_release, vault.renew, vault.reserve, vault.case_open, vault.case_refer, vault.member_add, vault.member_end, vault.document_add,
     vault.document_filed, vault.attempt_give_up, vault.document_mark, vault.consent_record, vault.consent_withdraw, vault.prohibition_record,
     vault.prohibition_end, vault.consent_confirm, vault.client_died, vault.explain, vault.notice_acknowledge,
-    vault.case_close, vault.case_reopen, vault.hold_add, vault.hold_end TO vault_service;
+    vault.case_close, vault.case_reopen, vault.hold_add, vault.hold_end,
+    vault.transfer_approve, vault.transfer_reject, vault.transfer_receive, vault.transfer_expected TO vault_service;
 GRANT EXECUTE ON PROCEDURE vault.door TO vault_service, vault_worker;
 GRANT EXECUTE ON FUNCTION vault.ask, vault.take TO vault_worker;
-GRANT EXECUTE ON FUNCTION vault.forget_expired, vault.sweep_releases, vault.sweep_attempts, vault.objects_abandoned, vault.filed_objects
+GRANT EXECUTE ON FUNCTION vault.forget_expired, vault.sweep_releases, vault.sweep_attempts, vault.objects_abandoned, vault.filed_objects,
+    vault.transfers_find, vault.transfer_take_up, vault.transfer_keep, vault.transfer_done, vault.transfer_receive, vault.transfer_expected,
+    vault.case_shred, vault.transfer_objects
     TO vault_worker;
 GRANT EXECUTE ON FUNCTION vault.application_record, vault.token_record, vault.token_revoke, vault.burn TO vault_tokens;
 

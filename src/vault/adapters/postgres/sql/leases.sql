@@ -115,5 +115,6 @@ LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '2s'
 BEGIN ATOMIC
-    SELECT f.object, f.document, f.size_bytes FROM vault.filing f WHERE f.object > after ORDER BY f.object LIMIT page_size;
+    SELECT f.object, f.document, f.size_bytes FROM vault.filing f
+    WHERE f.object > after AND NOT EXISTS (SELECT FROM vault.object_end x WHERE x.object = f.object) ORDER BY f.object LIMIT page_size;
 END;

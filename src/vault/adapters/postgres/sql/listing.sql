@@ -15,9 +15,10 @@ LANGUAGE sql STABLE
 RETURN jsonb_build_object('id', c.id, 'process', c.process, 'controller', c.controller, 'state', vault.case_status(c.id, as_of),
     'client', c.client, 'language', c.language, 'interpreter', c.interpreter, 'opened_at', vault.rfc3339(c.recorded_at),
     -- The client's name goes to the coordinator, and to members while the case may be handled.
-    'about', CASE WHEN vault.is_coordinator(t, c.id, as_of)
+    -- An archived case's key is gone.
+    'about', CASE WHEN vault.recorded_state(c.id, as_of) = 'archived' THEN NULL WHEN vault.is_coordinator(t, c.id, as_of)
         OR (t.actor = 'professional' AND vault.in_force(c.id, 'handle', t.agency, '*', t.role, as_of)) THEN vault.b64(c.sealed_about) END,
-    'reference', (SELECT vault.b64(r.sealed) FROM vault.case_reference r WHERE r.case_id = c.id AND r.agency = t.agency ORDER BY r.n DESC LIMIT 1));
+    'reference', (SELECT vault.b64(r.sealed) FROM vault.case_reference r WHERE vault.recorded_state(c.id, as_of) IS DISTINCT FROM 'archived' AND r.case_id = c.id AND r.agency = t.agency ORDER BY r.n DESC LIMIT 1));
 
 CREATE OR REPLACE FUNCTION vault.document_json(d vault.document, with_digest boolean) RETURNS jsonb
 LANGUAGE sql STABLE
@@ -98,8 +99,21 @@ BEGIN
         ELSE
             a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
         END IF;
+    ELSIF act = 'package' THEN
+        IF coalesce(vault.may_package(t, a_case, as_of), false) THEN
+            a.status := 'permit';
+            a.facts := vault.package_facts(a_case, t, as_of) || jsonb_build_object('logged', 'package');
+        ELSE
+            a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
+        END IF;
+    ELSIF act = 'destroy' THEN
+        IF coalesce(vault.may_destroy(t, a_case, as_of), false) THEN
+            a.status := 'permit'; a.facts := jsonb_build_object('logged', 'destroy');
+        ELSE
+            a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
+        END IF;
     ELSIF act <> 'list' THEN
-        -- export, package, verify, repair, rewrap, destroy: no rule permits them to anybody yet.
+        -- export, verify, repair, rewrap: no rule permits them to anybody yet.
         a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
     ELSIF target = 'cases' THEN
         SELECT jsonb_agg(x.j ORDER BY x.id) INTO items FROM (
@@ -112,6 +126,16 @@ BEGIN
             ORDER BY c.id LIMIT page_size + 1) x;
         a.status := 'permit';
         keys := ARRAY(SELECT 'case:' || (i ->> 'id') FROM jsonb_array_elements(coalesce(items, '[]')) i);
+    ELSIF target IN ('transfers', 'transfer') THEN
+        SELECT jsonb_agg(x.j ORDER BY x.id) INTO items FROM (
+            SELECT x.id, vault.transfer_json(x, t) AS j FROM vault.transfer x
+            WHERE x.id > after AND vault.is_archivist(t, x.case_id) AND (target = 'transfers' OR x.id = (about ->> 'transfer')::uuid)
+            ORDER BY x.id LIMIT page_size + 1) x;
+        IF t.actor <> 'professional' OR t.role <> 'archivist' THEN
+            a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
+        ELSIF target = 'transfers' OR items IS NOT NULL THEN
+            a.status := 'permit';
+        END IF;
     ELSIF target = 'inbox' THEN
         SELECT jsonb_agg(x.j ORDER BY x.id) INTO items FROM (
             SELECT n.id, jsonb_build_object('id', n.id, 'kind', n.kind, 'case', n.case_id, 'consent', n.consent, 'document', n.document,
@@ -127,7 +151,8 @@ BEGIN
         a.basis := verdict.basis; a.consent := verdict.consent; a.provision := verdict.provision; a.reasons := verdict.reasons;
         IF verdict.decision = 'permit' AND (d.agency = t.agency OR EXISTS (SELECT FROM vault.filing f WHERE f.document = d.id)) THEN
             a.status := 'permit';
-        ELSIF d.agency = t.agency AND vault.is_member(d.case_id, t.agency, NULL, as_of) THEN
+        ELSIF d.agency = t.agency AND vault.is_member(d.case_id, t.agency, NULL, as_of)
+            AND vault.recorded_state(d.case_id, as_of) IS DISTINCT FROM 'archived' THEN
             a.status := 'permit'; a.basis := 'own-document'; a.reasons := '{own-document}';
         ELSIF d.agency = t.agency OR EXISTS (SELECT FROM vault.known k WHERE k.document = a_document AND k.agency = t.agency) THEN
             a.status := 'forbidden';
@@ -147,7 +172,7 @@ BEGIN
             SELECT doc.id, vault.document_json(doc, false) AS j FROM vault.document doc CROSS JOIN LATERAL vault.may_read(t, doc.id, as_of) v
             WHERE doc.case_id = cc.id AND doc.id > after AND (about ->> 'type' IS NULL OR doc.type = about ->> 'type')
               AND ((v.decision = 'permit' AND (doc.agency = t.agency OR EXISTS (SELECT FROM vault.filing f WHERE f.document = doc.id)))
-                   OR (t.actor = 'system' AND doc.agency = t.agency))
+                   OR (t.actor = 'system' AND doc.agency = t.agency AND vault.recorded_state(cc.id, as_of) IS DISTINCT FROM 'archived'))
             ORDER BY doc.id LIMIT page_size + 1) x;
         a.status := 'permit'; keys := ARRAY['case:' || cc.id, CASE WHEN items @> '[{"key_parent": "register"}]' THEN 'register:' || cc.client END];
     ELSIF target = 'consents' THEN
@@ -171,7 +196,9 @@ BEGIN
             ORDER BY e.id LIMIT page_size + 1) x;
         a.status := 'permit';
     END IF;
-    IF a.status = 'permit' AND act = 'list' THEN
+    IF a.status = 'permit' AND act IN ('package', 'destroy') THEN
+        a.reasons := '{}';
+    ELSIF a.status = 'permit' AND act = 'list' THEN
         a.reasons := coalesce(CASE WHEN a.basis IS NOT NULL THEN ARRAY[a.basis] END, '{}');
         a.facts := vault.page(items, page_size) || jsonb_build_object('keys', to_jsonb(array_remove(coalesce(keys, '{}'), NULL)), 'logged', target);
     ELSIF a.status = 'permit' THEN

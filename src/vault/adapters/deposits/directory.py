@@ -1,0 +1,99 @@
+"""Packages for the archive in one directory, which both sides mount; files as docs/spec/archive-package.md §1 names them.
+
+write to a hidden file → fsync → rename to its name → fsync the directory → acknowledged
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from vault.adapters.stores.common import PIECE_SIZE, Threads
+from vault.errors import InvariantViolated, ObjectTampered, StoreUnavailable
+
+_NAME = re.compile(r"[0-9a-f-]{36}(\.[a-z]+){1,2}")
+T = TypeVar("T")
+
+
+class DirectoryDeposit:
+    """services.transfers.Deposit over a directory. Files are readable to the owner and the group (the archive's)."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = Path(path)
+        self._threads = Threads(2)
+
+    async def put(self, name: str, chunks: AsyncIterator[bytes]) -> None:
+        target, draft = self._file(name), self._path / f".{_checked(name)}"
+        file = await self._run(lambda: _new(draft))
+        try:
+            async for piece in chunks:
+                await self._run(file.write, piece)
+            await self._run(_publish, file, draft, target)
+        except BaseException:
+            # If we stop here, nothing stands under the name that was not there before.
+            await self._run(_abandon, file, draft)
+            raise
+
+    async def fetch(self, name: str) -> AsyncIterator[bytes]:
+        file = await self._run(_open, self._file(name))
+        if file is None:
+            raise ObjectTampered(f"the archive's store has no {name}")
+        try:
+            while piece := await self._run(file.read, PIECE_SIZE):
+                yield piece
+        finally:
+            file.close()
+
+    async def read(self, name: str, limit: int) -> bytes | None:
+        file = await self._run(_open, self._file(name))
+        if file is None:
+            return None
+        with file:
+            return await self._run(file.read, limit + 1)
+
+    def _file(self, name: str) -> Path:
+        return self._path / _checked(name)
+
+    async def _run(self, work: Callable[..., T], *arguments: object) -> T:
+        try:
+            return await self._threads.run(work, *arguments)
+        except OSError as error:
+            raise StoreUnavailable(f"the archive's store cannot be used: {error.strerror}") from None
+
+
+def _checked(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise InvariantViolated("a package's files are named by its transfer")
+    return name
+
+
+def _new(draft: Path) -> BinaryIO:
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+    return os.fdopen(fd, "wb")
+
+
+def _publish(file: BinaryIO, draft: Path, target: Path) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+    file.close()
+    draft.replace(target)
+    fd = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _abandon(file: BinaryIO, draft: Path) -> None:
+    file.close()
+    draft.unlink(missing_ok=True)
+
+
+def _open(path: Path) -> BinaryIO | None:
+    try:
+        return path.open("rb", buffering=0)
+    except FileNotFoundError:
+        return None

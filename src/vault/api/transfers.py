@@ -1,0 +1,77 @@
+"""Routes of transfers to the archive, for archivists: states, sizes and digests, no content (design.md §4)."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import msgspec
+from litestar import Response, Router, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody
+
+from vault.api.asking import AnyRequest, Cursor, Limit, listed, require_token, secret_of
+from vault.api.strict import read_strictly, require_plain
+from vault.services.transfers import Transfers
+
+
+class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``receipt`` is the compact JWS that the archive signed."""
+
+    receipt: str
+
+
+class Rejection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    reason: str
+
+
+def transfers_router(transfers: Transfers) -> Router:
+    """All routes below /v1/transfers."""
+    return Router(
+        "/v1/transfers",
+        guards=[require_token, require_plain],
+        before_request=read_strictly,
+        tags=["transfers"],
+        route_handlers=[*_read_handlers(transfers), *_act_handlers(transfers)],
+    )
+
+
+def _read_handlers(transfers: Transfers) -> list[HTTPRouteHandler]:
+    @get("/")
+    async def list_transfers(request: AnyRequest, cursor: Cursor = None, limit: Limit = 50) -> Response[dict[str, Any]]:
+        """The transfers of the caller's archive."""
+        return listed(await transfers.list_transfers(secret_of(request), after=cursor, limit=limit))
+
+    @get("/{transfer:uuid}")
+    async def get_transfer(request: AnyRequest, transfer: FromPath[uuid.UUID]) -> Response[dict[str, Any]]:
+        return _answer(await transfers.get(secret_of(request), transfer))
+
+    return [list_transfers, get_transfer]
+
+
+def _act_handlers(transfers: Transfers) -> list[HTTPRouteHandler]:
+    @post("/{transfer:uuid}/approve", status_code=200)
+    async def approve(request: AnyRequest, transfer: FromPath[uuid.UUID]) -> Response[dict[str, Any]]:
+        """Approve the transfer with all that follows from it, the destruction of the active copy too."""
+        return _answer(await transfers.approve(secret_of(request), transfer))
+
+    @post("/{transfer:uuid}/receipt", status_code=200)
+    async def receipt(
+        request: AnyRequest, transfer: FromPath[uuid.UUID], data: JSONBody[Receipt]
+    ) -> Response[dict[str, Any]]:
+        """Hand in the archive's signed receipt."""
+        return _answer(await transfers.receive(secret_of(request), transfer, data.receipt))
+
+    @post("/{transfer:uuid}/reject", status_code=200)
+    async def reject(
+        request: AnyRequest, transfer: FromPath[uuid.UUID], data: JSONBody[Rejection]
+    ) -> Response[dict[str, Any]]:
+        """Refuse what was sent; nothing is destroyed."""
+        return _answer(await transfers.reject(secret_of(request), transfer, data.reason))
+
+    return [approve, receipt, reject]
+
+
+def _answer(answered: tuple[dict[str, Any], str]) -> Response[dict[str, Any]]:
+    body, promise = answered
+    return Response(body, headers={"Vault-Log-Entry": promise})

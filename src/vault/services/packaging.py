@@ -1,0 +1,259 @@
+"""One closed case as an encrypted stream: opened paper by paper, packed and encrypted on the way, never in clear at rest.
+
+The package's formats pull their input in a thread of their own; papers come from, and ciphertext goes to, the event loop.
+Source: docs/spec/archive-package.md; promises P5 and P8.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import queue
+import uuid
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from vault.errors import ObjectTampered
+from vault.formats.ageformat import Digest, encrypt_stream
+from vault.formats.bag import BagStream, Totals, item_of, plan_bag
+from vault.formats.canonical import encode_canonical
+from vault.formats.casefacts import CaseFacts, ClientFacts, ConsentFacts, PaperFacts
+from vault.formats.sealed import ChunkReader, sealed_size
+from vault.model import CaseId, Clearance, DocumentId
+from vault.ports import Keyring, ObjectStore
+from vault.rules.catalogue import PROCESSES, VOCABULARIES
+from vault.services.cases import unbase64
+
+_GATHER = 1 << 20
+_WAITING = 4
+SECRECY = "FI 703/2023 § 6; FI 621/1999 § 24"
+
+
+class Package:
+    """One case on its way out: ``chunks`` is the encrypted package, once; afterwards the digests are known."""
+
+    def __init__(
+        self, clearance: Clearance, keyring: Keyring, store: ObjectStore, *, transfer: uuid.UUID, archive_name: str
+    ) -> None:
+        self._clearance, self._keyring, self._store = clearance, keyring, store
+        self._facts: dict[str, Any] = dict(clearance.facts)
+        self._case = CaseId(uuid.UUID(self._facts["case"]))
+        self.facts = self._case_facts(transfer, archive_name)
+        self._objects = {uuid.UUID(item["id"]): item["object"] for item in self._facts["documents"]}
+        self.sealed: Digest | None = None
+        self.totals: Totals | None = None
+
+    async def chunks(self, recipients: Sequence[str]) -> AsyncIterator[bytes]:
+        """The encrypted package in pieces of about a mebibyte.
+
+        Raises: ObjectTampered when a paper is not what was filed; then what was yielded opens for nobody.
+        """
+        loop = asyncio.get_running_loop()
+        pipe = _Pipe(loop)
+        stream = BagStream(self.facts, self._plan(loop), _names())
+
+        def pack() -> Digest:
+            try:
+                digest = encrypt_stream(stream, pipe, recipients)
+                pipe.flush()
+                return digest
+            finally:
+                pipe.end()
+
+        work = asyncio.ensure_future(asyncio.to_thread(pack))
+        try:
+            async for piece in pipe.pieces():
+                yield piece
+            self.sealed, self.totals = await work, stream.totals
+        finally:
+            pipe.stop()
+            await asyncio.wait([work])
+            if not work.cancelled():
+                work.exception()  # told above, or of no interest any more
+
+    def _plan(self, loop: asyncio.AbstractEventLoop) -> list[Any]:
+        entries = b"".join(encode_canonical(entry) + b"\n" for entry in self._facts["entries"])
+        process = PROCESSES[self._facts["process"]]
+        rules = {
+            "process.json": msgspec.json.encode(process),
+            "codes.json": msgspec.json.encode({kind: dict(codes) for kind, codes in VOCABULARIES.items()}),
+        }
+        return plan_bag(
+            self.facts,
+            lambda paper: _pulled(self._plaintext(paper), loop),
+            log=[item_of("data/log/entries.jsonl", entries)],
+            rules=rules,
+        )
+
+    async def _plaintext(self, paper: uuid.UUID) -> AsyncIterator[bytes]:
+        """A paper's bytes; when its end does not verify, the whole package is thrown away."""
+        document, name = DocumentId(paper), str(self._objects[paper])
+        size = next(item["size"] for item in self._facts["documents"] if item["id"] == str(paper))
+        key = self._keyring.document_key(self._clearance, str(document))
+        reader = ChunkReader(key, self._case, document, sealed_size(size))
+        if await self._store.size(name) != reader.sealed_size:
+            raise ObjectTampered("the stored object has another size than was filed")
+        reader.begin(await self._span(name, *reader.header_span()))
+        reader.open_last(await self._span(name, *reader.last_span()))
+        opener = reader.opener(0, size)
+        offset, length = reader.span(0, size)
+        async for piece in self._store.fetch(name, offset=offset, length=length):
+            if plain := opener.update(piece):
+                yield plain
+        opener.finalize()
+
+    async def _span(self, name: str, offset: int, length: int) -> bytes:
+        return b"".join([piece async for piece in self._store.fetch(name, offset=offset, length=length)])
+
+    def _case_facts(self, transfer: uuid.UUID, archive_name: str) -> CaseFacts:
+        facts, case = self._facts, f"case:{self._case}"
+        about = msgspec.json.decode(self._open(case, f"case.about|{self._case}", facts["about"]))
+        papers = {item["id"]: self._paper(item) for item in facts["documents"]}
+        forms = {item["form"] for item in facts["consents"]}
+        sign_offs = [self._sign_off(item) for item in facts["sign_offs"] or []]
+        client = ClientFacts(
+            name=about["name"],
+            personal_identity_code=about["personal_identity_code"],
+            born=dt.date.fromisoformat(about["born"]),
+            language=facts["language"],
+        )
+        return CaseFacts(
+            transfer=transfer,
+            made_at=self._clearance.at.replace(microsecond=0),
+            case=self._case,
+            process=facts["process"],
+            client=client,
+            opened_at=_time(facts["opened_at"]),
+            closed_at=_time(facts["closed_at"]),
+            closing_reason=str(sign_offs[0]["reason"]) if sign_offs else "",
+            retention_ends=dt.date.fromisoformat(facts["retention_ends"]),
+            retention_source=PROCESSES[facts["process"]].retention.source,
+            secrecy_source=SECRECY,
+            controller_from=facts["controller"],
+            controller_to=archive_name,
+            documents=tuple(paper for key, paper in papers.items() if key not in forms),
+            consents=tuple(self._consent(item, papers.get(item["form"])) for item in facts["consents"]),
+            more={"sign_offs": sign_offs, "members": facts["members"] or [], "left_out": facts["left_out"]},
+        )
+
+    def _sign_off(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        reason = self._open(f"case:{self._case}", f"case.closing|{self._case}", item["reason"]).decode()
+        return {**item, "reason": reason}
+
+    def _paper(self, item: Mapping[str, Any]) -> PaperFacts:
+        parent = f"case:{self._case}" if item["key_parent"] == "case" else f"register:{item['client']}"
+        about = msgspec.json.decode(self._open(parent, f"document.about|{item['id']}", item["about"]))
+        kept = ("source", "filed_by_unit", "attachment_of", "replaces", "series", "valid_until", "protected_classes",
+                "third_persons", "check_before_client", "original", "state", "registered_at")  # fmt: skip
+        return PaperFacts(
+            id=uuid.UUID(item["id"]),
+            type=item["type"],
+            title=about["title"],
+            language=item["language"],
+            dated=dt.date.fromisoformat(item["dated"]),
+            filed_at=_time(item["filed_at"]),
+            filed_by=item["filed_by"],
+            filename=about["filename"],
+            media_type=item["media_type"],
+            size=item["size"],
+            sha256=self._open(parent, f"document.digest|{item['id']}", item["digest"]).hex(),
+            more={name: item[name] for name in kept},
+        )
+
+    def _consent(self, item: Mapping[str, Any], form: PaperFacts | None) -> ConsentFacts:
+        about = msgspec.json.decode(
+            self._open(f"register:{self._facts['client']}", f"consent.about|{item['id']}", item["about"])
+        )
+        kept = ("language", "capacity", "verified_how", "replaces", "recorded_at", "provisions")
+        return ConsentFacts(
+            id=uuid.UUID(item["id"]),
+            signed_on=dt.date.fromisoformat(item["signed_on"]),
+            valid_from=_day(item["valid_from"]),
+            valid_until=_day(item["valid_until"]),
+            withdrawn_at=_time(item["withdrawn_at"]) if item["withdrawn_at"] else None,
+            form=form,
+            more={**{name: item[name] for name in kept}, "signed_by": about["signed_by"]},
+        )
+
+    def _open(self, key: str, context: str, sealed: str) -> bytes:
+        return self._keyring.open(self._clearance, key, context, unbase64(sealed))
+
+
+class _Pipe:
+    """From the packing thread to the loop: at most a few pieces wait; stopped, the thread's next write raises."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: queue.Queue[bytes | None] = queue.Queue(_WAITING)
+        self._arrived = asyncio.Event()
+        self._gathered = bytearray()
+        self._stopped = False
+
+    def write(self, piece: bytes) -> None:
+        """Called in the thread."""
+        self._gathered += piece
+        if len(self._gathered) >= _GATHER:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._gathered:
+            self._put(bytes(self._gathered))
+            self._gathered.clear()
+
+    def end(self) -> None:
+        self._put(None)
+
+    def _put(self, piece: bytes | None) -> None:
+        while not self._stopped:
+            try:
+                self._waiting.put(piece, timeout=0.5)
+            except queue.Full:
+                continue
+            self._loop.call_soon_threadsafe(self._arrived.set)
+            return
+        if piece is not None:
+            raise BrokenPipeError
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        while True:
+            self._arrived.clear()
+            try:
+                piece = self._waiting.get_nowait()
+            except queue.Empty:
+                await self._arrived.wait()
+                continue
+            if piece is None:
+                return
+            yield piece
+
+    def stop(self) -> None:
+        self._stopped = True
+
+
+def _pulled(pieces: AsyncIterator[bytes], loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
+    """The loop's pieces, for the packing thread."""
+    while True:
+        piece = asyncio.run_coroutine_threadsafe(_next(pieces), loop).result()
+        if piece is None:
+            return
+        yield piece
+
+
+async def _next(pieces: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(pieces, None)
+
+
+def _names() -> dict[str, dict[str, str]]:
+    """Every code's name in Finnish and English."""
+    codes: Iterable[Mapping[str, Any]] = VOCABULARIES.values()
+    return {code: {"fi": named.fi, "en": named.en} for kind in codes for code, named in kind.items()}
+
+
+def _time(text: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(text)
+
+
+def _day(text: str | None) -> dt.date | None:
+    return dt.date.fromisoformat(text) if text else None
