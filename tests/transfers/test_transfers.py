@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import uuid
 from typing import Any
 
@@ -432,3 +434,35 @@ async def _nothing(scene: Scene) -> None:
     async with scene.worker() as worker:
         async for _ in worker._deposit.fetch(f"{uuid.uuid4()}.tar.age"):
             raise AssertionError
+
+
+def _vault(scene: Scene, *arguments: str) -> str:
+    """The output of one command, as an operator would run it."""
+    database = scene.service.database
+    settings = scene.service.environment() | {
+        "VAULT_DATABASE_URL_OWNER": database.url(), "VAULT_DATABASE_URL_WORKER": database.url("worker"),
+        "VAULT_ARCHIVE_DIRECTORY": str(scene.deposit)}  # fmt: skip
+    ran = subprocess.run([sys.executable, "-m", "vault", *arguments], env=settings, cwd=scene.folder, capture_output=True,
+                         text=True, timeout=60, check=False)  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout + ran.stderr
+
+
+def test_the_commands_set_up_the_archive_and_do_the_work(scene: Scene) -> None:
+    told = _vault(scene, "transfer", "archive", ARCHIVE, "--agency", "pirha", "--fi", "Terveyskeskusarkisto", "--recipient",
+                  f"archive={scene.recipient}", "--receipt-keys", str(scene.keys / "receipt-key.public.json"))  # fmt: skip
+    assert "closed cases of pirha go to terveyskeskusarkisto" in told
+    case = scene.closed()
+    assert "1 transfers became due" in _vault(scene, "worker", "--once")
+    transfer = str(scene.service.one("SELECT id FROM vault.transfer WHERE case_id = $1::uuid", case))
+    scene.approve(transfer)
+    told = _vault(scene, "worker", "--once")
+    assert "packaged" in told
+    assert "sent" in told
+    assert "waits for its receipt" in told
+    scene.leave_receipt(transfer)
+    scene.free()
+    told = _vault(scene, "worker", "--once")
+    assert "the archive has signed for it" in told
+    assert "shredded, 3 keys" in told
+    assert scene.state(transfer) == "shredded"

@@ -28,7 +28,7 @@ def archive() -> None:
 @archive.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 def keygen(folder: Path) -> None:
-    """Make an identity that opens packages and a key that signs receipts, in FOLDER."""
+    """Make the archive's own keys in FOLDER."""
     from vault.archive.keys import IDENTITY_FILE, PUBLIC_FILE, make_keys
 
     made = make_keys(folder)
@@ -101,9 +101,9 @@ def open_(
     by: str | None,
     journal: Path | None,
 ) -> None:
-    """Verify PACKAGE to its end, list what it holds and, with --into, extract it.
+    """Verify PACKAGE, list what it holds, extract it.
 
-    Nothing is overwritten. The journal tells of the opening before the first byte is read.
+    It is read to its end before the first file is written, with --into. Nothing is overwritten. The journal tells of the opening before the first byte is read.
     """
     from vault.archive.keys import load_identities
     from vault.archive.opening import open_package
@@ -168,7 +168,7 @@ def find(folder: Path, identities: tuple[Path, ...], what: str | None, by: str |
 @archive.command("journal")
 @click.argument("journal", type=_file)
 def journal_(journal: Path) -> None:
-    """Check that each line of JOURNAL follows from the one before, and print them."""
+    """Check JOURNAL, line by line, and print it."""
     from vault.archive.journal import verify_journal
 
     for entry in verify_journal(journal):
