@@ -52,7 +52,8 @@ class Acting:
         return self.request("GET", path, **more)
 
     def post(self, path: str, json: Any = None, **more: Any) -> httpx.Response:
-        return self.request("POST", path, **({"json": {} if json is None else json} | more))
+        body = {} if "content" in more else {"json": {} if json is None else json}
+        return self.request("POST", path, **(body | more))
 
     def put(self, path: str, **more: Any) -> httpx.Response:
         return self.request("PUT", path, **more)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import hashlib
+import json
 import uuid
 from zoneinfo import ZoneInfo
 
@@ -269,3 +270,14 @@ def test_a_consent_holds_on_its_last_day_and_not_on_the_next(caller: Caller) -> 
     caller.join(case, "te-palvelut")
     explained = decision(caller, document, agency="te-palvelut", role="employment-officer", professional=EMPLOYMENT)
     assert (explained["decision"], explained["reasons"]) == ("deny", ["expired"])
+
+
+def test_media_types_are_compared_without_their_parameters(caller: Caller) -> None:
+    case = caller.open_case(members=["kela"])
+    caller.consent(case, [permit("kela")])
+    body = json.dumps(paper(media_type="Text/Plain; charset=utf-8"))
+    said = {"Content-Type": 'Application/JSON; charset="UTF-8"'}
+    document = must(caller.coordinator.post(f"/v1/cases/{case}/documents", None, content=body, headers=said))["id"]
+    must(caller.coordinator.upload(document, "ä".encode(), **{"Content-Type": "text/plain;charset=iso-8859-1"}))
+    answer = caller.by(KELA).read(document)
+    assert (answer.headers["content-type"], answer.text) == ("Text/Plain; charset=utf-8", "ä")
