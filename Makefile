@@ -57,8 +57,8 @@ format: $(VENV)/.dev ## let ruff format and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.dev ## the measurements that docs and limits rest on
-	set -e; for bench in benchmarks/bench_*.py; do $(BIN)/python "$$bench" $(ARGS); done
+bench: $(VENV)/.dev ## measure releases, large documents and decisions; minutes (ARGS="--quick")
+	$(BIN)/python -m benchmarks.run $(ARGS)
 
 lock: $(VENV)/.dev ## make both requirements files anew from pyproject.toml
 	$(LOCK) --upgrade --extra=build --extra=demo --extra=dev --output-file=requirements-dev.txt pyproject.toml

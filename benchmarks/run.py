@@ -1,0 +1,73 @@
+"""`make bench`: the measurements that the documentation rests on, in under six minutes on two cores.
+
+    python -m benchmarks.run [--quick] [release|large|decisions …]
+
+Prints tables, and writes benchmarks/results/latest.json. Nothing here fails for being slow: absolute figures are the
+machine's, and what else it does; the ratios are the vault's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvloop
+
+from benchmarks.decisions import measure_decisions
+from benchmarks.figures import machine
+from benchmarks.large import measure_large
+from benchmarks.place import Place, place
+from benchmarks.release import measure_releases
+from benchmarks.world import file_cases
+
+RESULTS = Path(__file__).parent / "results" / "latest.json"
+PARTS = ("decisions", "release", "large")
+CASES = 12
+
+
+async def measure(parts: tuple[str, ...], *, quick: bool) -> dict[str, Any]:
+    """Measure the parts named; ``quick`` only shows that everything runs."""
+    repeats = 2 if quick else 3
+    async with place() as made:
+        about = machine(await _version(made))
+        print(f"{about['processor']}, {about['cores']} cores, {about['memory_gib']} GiB, PostgreSQL {about['postgresql']}, fsync on;"
+              f" load before: {about['load_before'][0]}")  # fmt: skip
+        results: dict[str, Any] = {"at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "machine": about}
+        cases = await file_cases(made, 1)
+        if "decisions" in parts:
+            results["decisions"] = await measure_decisions(
+                made, cases[0], asks=50 if quick else 250, repeats=repeats + 2
+            )
+        cases += await file_cases(made, CASES - 1)
+        if "release" in parts:
+            results["release"] = await measure_releases(made, cases, seconds=0.3 if quick else 1.5, repeats=repeats)
+        if "large" in parts:
+            results["large"] = await measure_large(made, cases, size_mib=64 if quick else 1024, repeats=repeats)
+        about["load_after"] = [round(one, 2) for one in os.getloadavg()]
+    return results
+
+
+async def _version(made: Place) -> str:
+    async with made.connection("owner") as owner:
+        return str(await owner.fetchval("SHOW server_version"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="which measurements; all when none is named")
+    parser.add_argument("--quick", action="store_true", help="short and imprecise: only shows that everything runs")
+    chosen = parser.parse_args()
+    start = time.perf_counter()
+    results = uvloop.run(measure(tuple(chosen.parts) or PARTS, quick=chosen.quick))
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")
+    print(f"\n{time.perf_counter() - start:.0f} s; figures in {os.path.relpath(RESULTS)}")
+
+
+if __name__ == "__main__":
+    main()
