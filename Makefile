@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 ARGS ?=
+# Tests wait more than they compute, so three run at once on two cores; JOBS=0 runs them in one process.
+JOBS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/pip --disable-pip-version-check install --quiet
@@ -41,7 +43,7 @@ test-needs:
 
 test: test-needs $(VENV)/.dev ## everything that a change must pass, from a fresh clone on Debian 12
 	$(MAKE) --no-print-directory check
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 test-long: test-needs $(VENV)/.dev ## the tests that take minutes
 	$(BIN)/pytest -m long --timeout=1800 $(ARGS)

@@ -206,9 +206,15 @@ BEGIN
 
     -- (5) A permit leaves a clearance for take; the first one of a professional joins them to the case.
     IF answer.status = 'permit' THEN
-        INSERT INTO vault.clearance (entry, asker, act, xid, asked_at, day, agency, case_id, client, document, case_n, client_n, agency_n, keys, process)
-        VALUES (e.id, t.secret_sha256, act, pg_current_xact_id(), now, vault.helsinki_day(now), t.agency, d.case_id, d.client, a_document,
-            versions[1], versions[2], versions[3], array_remove(keys, NULL), (about ->> 'process')::uuid);
+        keys := array_remove(keys, NULL);
+        IF keys = '{}' THEN
+            -- Nothing here is sealed (an inbox, an empty list): there is nothing to take.
+            answer.facts := coalesce(answer.facts, '{}') || '{"keyless": true}';
+        ELSE
+            INSERT INTO vault.clearance (entry, asker, act, xid, asked_at, day, agency, case_id, client, document, case_n, client_n, agency_n, keys, process)
+            VALUES (e.id, t.secret_sha256, act, pg_current_xact_id(), now, vault.helsinki_day(now), t.agency, d.case_id, d.client, a_document,
+                versions[1], versions[2], versions[3], keys, (about ->> 'process')::uuid);
+        END IF;
         IF t.professional IS NOT NULL AND d.client IS NOT NULL THEN
             INSERT INTO vault.participant (case_id, professional, entry, recorded_at)
             VALUES (d.case_id, t.professional, e.id, now) ON CONFLICT DO NOTHING;
