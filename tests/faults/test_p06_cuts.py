@@ -223,4 +223,4 @@ def test_p06_an_upload_that_runs_over_a_withdrawal_is_refused(service: Service, 
     assert (answer.status_code, answer.json()["reasons"]) == (403, ["withdrawn"])
     assert service.sql("SELECT 1 FROM vault.filing WHERE document = $1::uuid", document) == []
     attempts = service.sql("SELECT object FROM vault.attempt WHERE document = $1::uuid", document)
-    assert not {row["object"] for row in attempts} & service.objects()
+    assert not {row["object"] for row in attempts} & service.box.names()

@@ -17,7 +17,7 @@ _DIRECTORY = click.option(
 
 @click.group()
 def witness() -> None:
-    """A witness: cosigns the log's checkpoints, each only if it continues the last."""
+    """Cosign the log's checkpoints, from another account."""
 
 
 @witness.command()

@@ -207,7 +207,7 @@ BEGIN
     -- (5) A permit leaves a clearance for take; the first one of a professional joins them to the case.
     IF answer.status = 'permit' THEN
         keys := array_remove(keys, NULL);
-        IF keys = '{}' THEN
+        IF keys = '{}' AND act = 'list' THEN
             -- Nothing here is sealed (an inbox, an empty list): there is nothing to take.
             answer.facts := coalesce(answer.facts, '{}') || '{"keyless": true}';
         ELSE
