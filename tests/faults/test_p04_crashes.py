@@ -113,6 +113,7 @@ def kill_and_check(service: Service, seed: int, rounds: int) -> tuple[int, int]:
     return len(filed), released
 
 
+@pytest.mark.timeout(400)
 def test_p04_nothing_acknowledged_is_lost_when_the_service_is_killed(fresh: Service) -> None:
     filed, released = kill_and_check(fresh, seed=1, rounds=20)
     assert filed > 20
