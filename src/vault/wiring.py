@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from importlib.metadata import version
 
 import httpx
@@ -44,6 +45,9 @@ from vault.services.transfers import Transfers, TransferWorker
 from vault.services.transparency import Transparency
 from vault.settings import DatabaseRole, Settings, StoreBucket, require
 
+WARM = 4
+"""Connections to the database that are open before the first request."""
+
 
 class Parts(msgspec.Struct, frozen=True):
     """A vault put together, without its HTTP side."""
@@ -63,6 +67,10 @@ class Parts(msgspec.Struct, frozen=True):
     oauth: OAuthParts
     http: httpx.AsyncClient
     metrics: Metrics
+
+    async def warm(self) -> None:
+        """Open connections, so that the first callers do not wait for them."""
+        await asyncio.gather(self.service.warm(WARM), self.tokens.warm(2), self.leases.warm(1))
 
     async def close(self) -> None:
         """Close every connection."""
@@ -134,7 +142,7 @@ def build_app(parts: Parts) -> Litestar:
     return create_app(
         routers, authenticate=guard.authenticate, idempotency=Idempotency(parts.door, parts.keyring),
         limits=Limits(), metrics=parts.metrics, challenge_headers=challenge_headers, max_json_bytes=parts.settings.max_json_bytes,
-        version=version("consent-vault"), on_shutdown=[parts.close],
+        version=version("consent-vault"), on_startup=[parts.warm], on_shutdown=[parts.close],
     )  # fmt: skip
 
 

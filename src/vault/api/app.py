@@ -39,6 +39,7 @@ def create_app(
     challenge_headers: Callable[[Unauthenticated], dict[str, str]],
     max_json_bytes: int,
     version: str,
+    on_startup: Sequence[Callable[[], Any]] = (),
     on_shutdown: Sequence[Callable[[], Any]] = (),
 ) -> Litestar:
     """The application. ``authenticate`` and ``challenge_headers`` come from the authorization server's side."""
@@ -48,6 +49,7 @@ def create_app(
         request_max_body_size=max_json_bytes,
         before_send=[_add_headers],
         middleware=[Gate(limits)],
+        on_startup=list(on_startup),
         on_shutdown=list(on_shutdown),
         openapi_config=OpenAPIConfig(
             title="Consent-gated record vault", version=version, path="/schema", use_handler_docstrings=True,

@@ -7,6 +7,7 @@ waits for it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,6 +53,11 @@ class Pool:
         self.wait_s = wait_s
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._opening = asyncio.Lock()
+
+    async def warm(self, connections: int) -> None:
+        """Open some connections before the first request needs them; a database that is away now is met later."""
+        with contextlib.suppress(DatabaseUnavailable):
+            await asyncio.gather(*(self.value("SELECT pg_sleep(0.01)") for _ in range(min(connections, self._size))))
 
     async def close(self) -> None:
         """Close every connection, at once if they are busy."""
