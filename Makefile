@@ -43,7 +43,8 @@ test-needs:
 
 test: test-needs $(VENV)/.dev ## everything that a change must pass, from a fresh clone on Debian 12
 	$(MAKE) --no-print-directory check
-	$(BIN)/pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --ignore=tests/faults $(ARGS)
+	$(BIN)/pytest -n 0 tests/faults $(ARGS) # these count seconds, and have the machine to themselves
 
 test-long: test-needs $(VENV)/.dev ## the tests that take minutes
 	$(BIN)/pytest -m long --timeout=1800 $(ARGS)

@@ -38,8 +38,10 @@ class Work:
         self.acknowledged: dict[str, str] = {}
         self.released: list[tuple[str, str]] = []
         self.wrong: list[str] = []
+        self._gone = threading.Event()
         self._threads = [
-            threading.Thread(target=self._until_gone, args=(job,)) for job in (self._file, self._file, self._read)
+            threading.Thread(target=self._until_gone, args=(job,), daemon=True)
+            for job in (self._file, self._file, self._read)
         ]
 
     def run_for(self, seconds: float) -> None:
@@ -47,13 +49,14 @@ class Work:
             thread.start()
         time.sleep(seconds)
         self.service.stop(signal.SIGKILL)
+        self._gone.set()
         for thread in self._threads:
             thread.join(30)
 
     def _until_gone(self, job: object) -> None:
         with httpx.Client(base_url=self.service.url, timeout=20, trust_env=False) as http:
             try:
-                while True:
+                while not self._gone.is_set():
                     job(http)  # type: ignore[operator]
             except httpx.HTTPError:
                 return

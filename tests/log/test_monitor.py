@@ -120,7 +120,7 @@ async def test_p07_the_empty_log_is_cosigned(vault_db: Database, tmp_path: Path)
 TAMPERINGS = [
     ("entry-altered", "UPDATE vault.entry SET decision = 'deny' WHERE id = $1"),
     ("entry-altered", "UPDATE vault.entry SET at = at + interval '1 microsecond' WHERE id = $1"),
-    ("entry-altered", "UPDATE vault.entry SET salts = overlay(salts PLACING '\\x00'::bytea FROM 1) WHERE id = $1"),
+    ("entry-altered", "UPDATE vault.entry SET salts = set_byte(salts, 0, 255 - get_byte(salts, 0)) WHERE id = $1"),
     ("entry-altered", "UPDATE vault.entry SET salts = NULL, commitments = NULL WHERE id = $1"),
     ("entry-altered", "UPDATE vault.entry SET at = 'infinity' WHERE id = $1"),
     ("entry-altered", "UPDATE vault.entry SET leaf = sha256('x') WHERE id = $1"),
