@@ -81,7 +81,10 @@ class Database:
     async def close(self) -> None:
         for connection in self._open:
             if not connection.is_closed():
-                await connection.close(timeout=5)
+                try:
+                    await connection.close(timeout=5)
+                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    connection.terminate()  # its server was killed: there is nobody to say farewell to
 
     async def drop(self) -> None:
         await self.close()
