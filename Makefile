@@ -40,6 +40,12 @@ demo: $(VENV)/.run ## the vault with a database of its own and example people (A
 
 test-needs:
 	tools/install-test-needs.sh
+	$(MAKE) --no-print-directory tests/node/node_modules/.done
+
+# Other people's software that the tests use; the lock holds digests and no addresses.
+tests/node/node_modules/.done: tests/node/package-lock.json tests/node/package.json
+	npm --prefix tests/node ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
 
 test: test-needs $(VENV)/.dev ## everything that a change must pass, from a fresh clone on Debian 12
 	$(MAKE) --no-print-directory check
@@ -69,5 +75,5 @@ lock: $(VENV)/.dev ## make both requirements files anew from pyproject.toml
 	! grep -n '://' requirements.txt requirements-dev.txt
 
 clean: ## remove the environment and all that was made
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) tests/node/node_modules build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -15,6 +15,8 @@ needs=(
     "/usr/sbin/nginx nginx-light"
     "/usr/bin/curl curl"
     "/usr/bin/systemd-analyze systemd"
+    "/usr/bin/node nodejs"
+    "/usr/bin/npm npm"
 )
 
 missing=()
