@@ -28,6 +28,7 @@ from vault.api.documents import documents_router
 from vault.api.health import health_router
 from vault.api.log import log_router
 from vault.api.metrics import MeasuredDoor, Metrics, metrics_router
+from vault.api.openings import openings_router
 from vault.api.transfers import transfers_router
 from vault.oauth.remote_keys import HttpRemoteKeys
 from vault.oauth.resource import ResourceGuard, challenge_headers
@@ -41,6 +42,7 @@ from vault.services.closing import ClosingActs
 from vault.services.consents import Consents
 from vault.services.documents import Documents
 from vault.services.idempotency import Idempotency
+from vault.services.openings import Openings
 from vault.services.transfers import Transfers, TransferWorker
 from vault.services.transparency import Transparency
 from vault.settings import DatabaseRole, Settings, StoreBucket, require
@@ -135,7 +137,7 @@ def build_app(parts: Parts) -> Litestar:
     checks = {"database": parts.door.check, "store": parts.store.check}
     routers = [
         oauth_router(parts.oauth), cases_router(parts.cases), documents_router(parts.documents), consents_router(parts.consents), closing_router(parts.closing),
-        transfers_router(parts.transfers),
+        transfers_router(parts.transfers), openings_router(Openings(parts.door)),
         log_router(Transparency(PostgresLog(parts.service))),
         health_router(checks), metrics_router(parts.metrics),
     ]  # fmt: skip

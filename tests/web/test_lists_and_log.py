@@ -191,6 +191,23 @@ def test_the_log_folds_openings_and_tells_what_was_asked_and_not_given(caller: C
     assert code_of(caller.by(KELA).get(f"/v1/cases/{case}/log"))[0] in (403, 404)
 
 
+def test_the_log_is_asked_by_days_and_by_the_newest_first(caller: Caller) -> None:
+    case, document, _ = shared(caller, permit("kela"))
+    assert caller.by(KELA).read(document).status_code == 200
+    whole = [item["entry"] for item in log_of(caller, case) if item["act"] != "list"]
+    newest = must(caller.coordinator.get(f"/v1/cases/{case}/log?newest=true&limit=200"))["items"]
+    assert [item["entry"] for item in newest if item["act"] != "list"] == whole[::-1]
+    assert must(caller.coordinator.get(f"/v1/cases/{case}/log?until=2001-01-01"))["items"] == []
+    for query, field in (
+        ("from=2026-02-30", "from"),
+        ("until=x", "until"),
+        ("from=2026-03-02&until=2026-03-01", "until"),
+    ):
+        answer = caller.coordinator.get(f"/v1/cases/{case}/log?{query}")
+        assert code_of(answer) == (422, "invalid-day")
+        assert answer.json()["field"] == field
+
+
 def test_the_clients_own_reads_are_shown_to_nobody(caller: Caller) -> None:
     case, document, _ = shared(caller, permit("kela"))
     client = caller.service.one("SELECT client FROM vault.client_case WHERE id = $1", case)

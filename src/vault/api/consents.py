@@ -1,4 +1,4 @@
-"""Routes of consents, withdrawals, decisions and the case's log (design.md §4)."""
+"""Routes of consents, withdrawals and decisions (design.md §4)."""
 
 from __future__ import annotations
 
@@ -47,17 +47,10 @@ def consents_router(consents: Consents) -> Router:
         explained, promise = await consents.explain(secret_of(request), data)
         return Response(explained, headers={"Vault-Log-Entry": promise})
 
-    @get("/cases/{case:uuid}/log")
-    async def log(
-        request: AnyRequest, case: FromPath[uuid.UUID], cursor: Cursor = None, limit: Limit = 100
-    ) -> Response[dict[str, Any]]:
-        """Openings and other acts on the case, for the coordinator."""
-        return listed(await consents.log(secret_of(request), CaseId(case), after=cursor, limit=limit))
-
     return Router(
         "/v1",
         guards=[require_token, require_plain],
         before_request=read_strictly,
         tags=["consents"],
-        route_handlers=[record, list_consents, withdraw, decide, log],
+        route_handlers=[record, list_consents, withdraw, decide],
     )

@@ -197,46 +197,6 @@ class Consents:
         )  # fmt: skip
         return msgspec.convert(done.facts, Explained), done.promise
 
-    async def log(self, secret: TokenSecret, case: CaseId, *, after: uuid.UUID | None, limit: int) -> Page:
-        """What happened in a case, for its coordinator; the client's own reads are not shown."""
-        listed = await self._door.ask(
-            secret, Act.LIST, case=case, about={"target": "log", "after": after, "limit": limit}
-        )
-        items = msgspec.convert(listed.facts["items"], list[dict[str, Any]])
-        following = items[-1]["entry"] if listed.facts.get("more") and items else None
-        return Page(
-            items=fold_openings(items), next=following, promise=self._door.promise(listed.entry, listed.leaf, listed.at)
-        )
-
-
-def fold_openings(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Entries as people see them: those of one reader, document, answer, outcome and ten minutes are one opening.
-
-    The reader's id only groups; it is not shown (design.md §7: organisations, roles and purposes).
-    """
-    openings: dict[tuple[object, ...], dict[str, Any]] = {}
-    folded: list[dict[str, Any]] = []
-    for item in items:
-        reader = item.pop("reader", None)
-        if item["act"] != "open":
-            folded.append(item)
-            continue
-        window = int(dt.datetime.fromisoformat(item["at"]).timestamp()) // 600
-        place = (
-            reader, item["agency"], item.get("document"), item["decision"], item.get("purpose"), tuple(item.get("reasons", ())),
-            item.get("outcome"), tuple(item.get("confirmation", ())), window,
-        )  # fmt: skip
-        if place in openings:
-            first = openings[place]
-            first["entries"].append(item["entry"])
-            first["bytes"] = first.get("bytes", 0) + item.get("bytes", 0)
-            first.pop("range", None)
-            continue
-        item["entries"] = [item["entry"]]
-        openings[place] = item
-        folded.append(item)
-    return folded
-
 
 def _instant(given: dt.datetime | None, field: str) -> dt.datetime | None:
     """A time in UTC. Raises: InvalidInput for one without its offset, or outside what a calendar holds."""

@@ -63,13 +63,6 @@ RETURN jsonb_build_object(
               FROM jsonb_array_elements(coalesce(items, '[]')) WITH ORDINALITY AS i (item, place) WHERE i.place <= page_size),
     'more', coalesce(jsonb_array_length(items), 0) > page_size);
 
-CREATE OR REPLACE FUNCTION vault.entry_json(e vault.entry) RETURNS jsonb
-LANGUAGE sql STABLE
-RETURN jsonb_strip_nulls(jsonb_build_object('entry', e.id, 'at', vault.rfc3339(e.at), 'act', e.act, 'actor', e.actor, 'agency', e.agency, 'unit', e.unit,
-    'reader', e.professional, 'role', e.role, 'purpose', e.purpose, 'document', e.document, 'document_type', e.document_type, 'action', e.action,
-    'decision', e.decision, 'basis', e.basis, 'consent', e.consent, 'provision', e.provision, 'reasons', e.reasons,
-    'confirmation', e.confirmation, 'outcome', e.outcome, 'bytes', e.bytes, 'range', e.byte_range, 'of', e.of_entry, 'facts', e.facts));
-
 -- The acts list and find. about: {"target", "after", "limit", …}; the target is one of those below.
 CREATE OR REPLACE FUNCTION vault.listing(t vault.token, act text, a_case uuid, a_document uuid, about jsonb, as_of timestamptz) RETURNS vault.answer
 LANGUAGE plpgsql STABLE
@@ -159,6 +152,11 @@ BEGIN
         END IF;
         items := jsonb_build_array(vault.document_json(d, true));
         keys := ARRAY[d.key_parent || ':' || CASE d.key_parent WHEN 'case' THEN d.case_id ELSE cc.client END];
+    ELSIF target = 'my-log' THEN
+        a.facts := vault.my_log(t, a_case, about, as_of, page_size + 1);
+        IF a.facts IS NOT NULL THEN
+            a.status := 'permit'; a.basis := 'data-subject'; items := a.facts -> 'items';
+        END IF;
     ELSIF NOT member OR cc.id IS NULL THEN
         NULL;  -- not a member, or no such case: both answer the same
     ELSIF target = 'case' THEN
@@ -188,19 +186,16 @@ BEGIN
         SELECT jsonb_agg(vault.document_json(doc, true)) INTO items FROM vault.document doc WHERE doc.id = a_document AND doc.case_id = cc.id;
         a.status := 'permit'; keys := ARRAY['register:' || cc.client];
     ELSIF target = 'log' THEN
-        -- The client's own reads are never shown to agencies or coordinators.
-        SELECT jsonb_agg(x.j ORDER BY x.id) INTO items FROM (
-            SELECT e.id, vault.entry_json(e) || jsonb_strip_nulls(jsonb_build_object('outcome', o.outcome, 'bytes', o.bytes)) AS j
-            FROM vault.entry e LEFT JOIN vault.entry o ON o.case_id = e.case_id AND o.act = 'outcome' AND o.of_entry = e.id AND o.id > e.id
-            WHERE e.case_id = cc.id AND e.id > after AND e.act <> 'outcome' AND e.actor NOT IN ('client', 'representative')
-            ORDER BY e.id LIMIT page_size + 1) x;
+        -- The client's own reads, and a representative's, are never shown to agencies or coordinators.
+        items := vault.openings(ARRAY[cc.id], NULL, '{client,representative}', true, vault.day_begins((about ->> 'from')::date),
+            vault.day_begins((about ->> 'until')::date + 1), (about ->> 'after')::uuid, coalesce((about ->> 'newest')::boolean, false), page_size + 1);
         a.status := 'permit';
     END IF;
     IF a.status = 'permit' AND act IN ('package', 'destroy') THEN
         a.reasons := '{}';
     ELSIF a.status = 'permit' AND act = 'list' THEN
         a.reasons := coalesce(CASE WHEN a.basis IS NOT NULL THEN ARRAY[a.basis] END, '{}');
-        a.facts := vault.page(items, page_size) || jsonb_build_object('keys', to_jsonb(array_remove(coalesce(keys, '{}'), NULL)), 'logged', target);
+        a.facts := coalesce(a.facts, '{}') || vault.page(items, page_size) || jsonb_build_object('keys', to_jsonb(array_remove(coalesce(keys, '{}'), NULL)), 'logged', target);
     ELSIF a.status = 'permit' THEN
         a.reasons := '{}';
     ELSE
