@@ -248,7 +248,7 @@ $act$;
 -- May this asker name the document (as what another one is attached to, or replaces)? Unknown and not permitted are alike.
 CREATE OR REPLACE FUNCTION vault.may_name(t vault.token, a_case uuid, a_document uuid, own_only boolean, as_of timestamptz) RETURNS boolean
 LANGUAGE sql STABLE
-RETURN a_document IS NULL OR EXISTS (SELECT FROM vault.document d WHERE d.id = a_document AND d.case_id = a_case
+RETURN a_document IS NULL OR EXISTS (SELECT FROM vault.document d WHERE d.id = a_document AND d.case_id = a_case AND d.copy_of IS NULL
     AND (d.agency = t.agency OR (NOT own_only AND (vault.may_read(t, d.id, as_of)).decision = 'permit')));
 
 -- Register a document: its metadata and its key. Its content comes with the upload.
@@ -312,7 +312,7 @@ DECLARE
     d vault.document;
     against text[];
 BEGIN
-    SELECT * INTO d FROM vault.document x WHERE x.id = a_document;
+    SELECT * INTO d FROM vault.document x WHERE x.id = a_document AND x.copy_of IS NULL;
     -- A long upload may outlive its token: who began the attempt is who ends it, as long as the token was not ended.
     IF t.secret_sha256 IS NULL THEN
         SELECT k.* INTO t FROM vault.token k JOIN vault.attempt a ON a.object = an_object JOIN vault.entry b ON b.id = a.entry
@@ -371,7 +371,7 @@ BEGIN
     IF a_mark NOT IN ('retracted', 'misfiled') THEN
         RAISE EXCEPTION 'no such mark' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    SELECT * INTO d FROM vault.document x WHERE x.id = a_document;
+    SELECT * INTO d FROM vault.document x WHERE x.id = a_document AND x.copy_of IS NULL;
     e := vault.entry_of(t, 'document-' || a_mark, now);
     e.case_id := d.case_id; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = d.case_id);
     e.document := a_document; e.document_type := d.type; e.source := d.source;

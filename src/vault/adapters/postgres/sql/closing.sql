@@ -54,7 +54,7 @@ BEGIN
     IF state = 'closed' THEN RETURN vault.conclude(e, 'done', NULL, vault.closing_json(a_case, now)); END IF;
     IF state IS NULL AND NOT vault.is_coordinator(t, a_case, now) THEN RETURN vault.conclude(e, 'forbidden', '{recipient-not-covered}', NULL); END IF;
     IF a_final_assessment IS NOT NULL AND NOT EXISTS (SELECT FROM vault.document d JOIN vault.filing f ON f.document = d.id
-            WHERE d.id = a_final_assessment AND d.case_id = a_case AND d.type = 'loppuarvio' AND d.agency = t.agency) THEN
+            WHERE d.id = a_final_assessment AND d.case_id = a_case AND d.type = 'loppuarvio' AND d.agency = t.agency AND d.copy_of IS NULL) THEN
         RETURN vault.conclude(e, 'unknown-final-assessment', NULL, NULL);
     END IF;
     IF state IS NULL THEN

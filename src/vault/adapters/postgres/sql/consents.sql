@@ -24,7 +24,7 @@ BEGIN
     PERFORM vault.move('case:' || a_case);
     IF NOT vault.is_coordinator(t, a_case, now) THEN RETURN vault.conclude(e, 'forbidden', '{recipient-not-covered}', NULL); END IF;
     IF vault.recorded_state(a_case, now) IS NOT NULL THEN RETURN vault.conclude(e, 'forbidden', '{case-closed}', NULL); END IF;
-    SELECT * INTO the_form FROM vault.document d WHERE d.id = (about ->> 'form')::uuid AND d.case_id = a_case AND d.type = 'suostumus'
+    SELECT * INTO the_form FROM vault.document d WHERE d.id = (about ->> 'form')::uuid AND d.case_id = a_case AND d.type = 'suostumus' AND d.copy_of IS NULL
         AND EXISTS (SELECT FROM vault.filing f WHERE f.document = d.id) AND NOT EXISTS (SELECT FROM vault.document_mark k WHERE k.document = d.id AND k.mark <> 'checked');
     IF the_form.id IS NULL THEN RETURN vault.conclude(e, 'unknown-form', NULL, NULL); END IF;
     IF EXISTS (SELECT FROM vault.consent c WHERE c.id = a_consent AND c.form = the_form.id) THEN RETURN vault.conclude(e, 'done', NULL, NULL); END IF;
@@ -42,7 +42,7 @@ BEGIN
         UNION ALL SELECT 'documents', r FROM jsonb_array_elements(CASE jsonb_typeof(p.j -> 'documents') WHEN 'array' THEN p.j -> 'documents' ELSE '[]' END) r) x
     WHERE (x.r ? 'agency' AND NOT EXISTS (SELECT FROM vault.agency a WHERE a.id = x.r ->> 'agency'))
        OR (x.r ? 'unit' AND NOT EXISTS (SELECT FROM vault.unit u WHERE u.id = x.r ->> 'unit' AND u.agency = x.r ->> 'agency'))
-       OR (x.r ? 'document' AND NOT EXISTS (SELECT FROM vault.document d WHERE d.id::text = lower(x.r ->> 'document') AND d.case_id = a_case))
+       OR (x.r ? 'document' AND NOT EXISTS (SELECT FROM vault.document d WHERE d.id::text = lower(x.r ->> 'document') AND d.case_id = a_case AND d.copy_of IS NULL))
     ORDER BY p.place LIMIT 1;
     IF wrong IS NOT NULL THEN RETURN vault.conclude(e, 'unknown-named', NULL, jsonb_build_object('field', wrong)); END IF;
     INSERT INTO vault.consent (id, case_id, form, signed_on, language, capacity, authority, verified_how, valid_from, valid_until, replaces,
@@ -221,7 +221,7 @@ DECLARE
     told boolean;
 BEGIN
     IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
-    SELECT * INTO d FROM vault.document x WHERE x.id = a_document;
+    SELECT * INTO d FROM vault.document x WHERE x.id = a_document AND x.copy_of IS NULL;
     e := vault.entry_of(t, 'explain', now);
     e.case_id := d.case_id; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = d.case_id); e.document := a_document;
     e.document_type := d.type; e.action := an_action; e.facts := concat_ws(' ', (SELECT a.id FROM vault.agency a WHERE a.id = an_agency),

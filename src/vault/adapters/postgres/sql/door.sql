@@ -50,15 +50,19 @@ BEGIN
         WHEN 'professional' THEN
             verdict := vault.decide(a_document, t.agency, t.unit, t.role, vault.subject_of(t), 'read', t.purpose, as_of);
         WHEN 'client' THEN
-            -- The data subject reads everything about themselves, except what a records officer must check first (design.md §3.3).
+            -- The data subject reads everything about themselves, except what waits for a records officer or is withheld (design.md §3.3).
             IF EXISTS (SELECT FROM vault.document d JOIN vault.client_case c ON c.id = d.case_id AND c.client = t.client
-                    WHERE d.id = a_document AND (d.key_parent = 'register' OR vault.recorded_state(d.case_id, as_of) IS DISTINCT FROM 'archived')
-                      AND NOT EXISTS (SELECT FROM vault.document_mark k WHERE k.document = d.id AND k.mark = 'misfiled')
-                      AND (NOT (d.third_persons OR d.check_before_client)
-                           OR EXISTS (SELECT FROM vault.document_mark k WHERE k.document = d.id AND k.mark = 'checked'))) THEN
+                    WHERE d.id = a_document AND (d.key_parent = 'register' OR vault.recorded_state(d.case_id, as_of) IS DISTINCT FROM 'archived'))
+                AND (vault.for_client(a_document, as_of)).how = 'open' THEN
                 verdict := ('permit', 'data-subject', NULL, NULL, NULL, '{data-subject}');
             ELSE
                 verdict := ('deny', NULL, NULL, NULL, NULL, '{document-not-covered}');
+            END IF;
+        WHEN 'records-officer' THEN
+            IF vault.may_look(t, a_document, as_of) THEN
+                verdict := ('permit', 'controller-duty', NULL, NULL, NULL, '{controller-duty}');
+            ELSE
+                verdict := ('deny', NULL, NULL, NULL, NULL, '{recipient-not-covered}');
             END IF;
         ELSE
             -- A system names no professional, so no consent names it; the others have no rule yet and get nothing.
@@ -135,7 +139,7 @@ BEGIN
         EXISTS (SELECT FROM vault.known k WHERE k.document = doc.id AND k.agency = t.agency) AS known
     INTO d
     FROM (SELECT a_document AS id) asked
-    LEFT JOIN vault.document doc ON doc.id = asked.id
+    LEFT JOIN vault.document doc ON doc.id = asked.id AND vault.knows_copies(t, doc)
     LEFT JOIN vault.filing fil ON fil.document = doc.id
     LEFT JOIN vault.client_case cc ON cc.id = coalesce(doc.case_id, a_case);
     -- (2) The versions of everything that the decision rests on, read before the decision; take compares them. The clock is
@@ -156,12 +160,12 @@ BEGIN
             WHEN verdict.decision = 'permit' AND t.actor = 'professional'
                 AND NOT d.protected_classes <@ ARRAY(SELECT jsonb_array_elements_text(coalesce(about -> 'confirmed', '[]'))) THEN 'confirm'
             WHEN verdict.decision = 'permit' THEN 'permit'
-            WHEN d.agency = t.agency OR d.known THEN 'forbidden'
+            WHEN t.actor <> 'records-officer' AND (d.agency = t.agency OR d.known) THEN 'forbidden'
             ELSE 'hidden' END;
         -- A document without its content is nothing yet to all but the agency that files it.
         IF d.document IS NOT NULL AND d.object IS NULL THEN
             verdict := ('deny', NULL, NULL, NULL, NULL, '{document-not-covered}');
-            answer.status := CASE WHEN d.agency = t.agency THEN 'unfiled' ELSE 'hidden' END;
+            answer.status := CASE WHEN t.actor <> 'records-officer' AND d.agency = t.agency THEN 'unfiled' ELSE 'hidden' END;
         END IF;
         e.confirmation := CASE
             WHEN verdict.decision = 'permit' AND cardinality(d.protected_classes) > 0 AND answer.status = 'permit' AND t.actor = 'professional' THEN d.protected_classes
@@ -215,7 +219,7 @@ BEGIN
             VALUES (e.id, t.secret_sha256, act, pg_current_xact_id(), now, vault.helsinki_day(now), t.agency, d.case_id, d.client, a_document,
                 versions[1], versions[2], versions[3], keys, (about ->> 'process')::uuid);
         END IF;
-        IF t.professional IS NOT NULL AND d.client IS NOT NULL THEN
+        IF t.actor = 'professional' AND d.client IS NOT NULL THEN
             INSERT INTO vault.participant (case_id, professional, entry, recorded_at)
             VALUES (d.case_id, t.professional, e.id, now) ON CONFLICT DO NOTHING;
         END IF;

@@ -29,7 +29,8 @@ RETURN jsonb_build_object('id', d.id, 'case', d.case_id, 'client', (SELECT c.cli
     'original', d.original, 'media_type', d.media_type, 'key_parent', d.key_parent, 'about', vault.b64(d.sealed_about),
     'registered_at', vault.rfc3339(d.recorded_at),
     'state', coalesce(
-        (SELECT k.mark FROM vault.document_mark k WHERE k.document = d.id AND k.mark IN ('misfiled', 'retracted') ORDER BY k.mark LIMIT 1),
+        CASE WHEN vault.is_misfiled(d.id, 'infinity') THEN 'misfiled' END,
+        (SELECT k.mark FROM vault.document_mark k WHERE k.document = d.id AND k.mark = 'retracted'),
         (SELECT 'filed' FROM vault.filing f WHERE f.document = d.id), 'awaiting-content'),
     'size', (SELECT f.size_bytes FROM vault.filing f WHERE f.document = d.id),
     'filed_at', (SELECT vault.rfc3339(f.recorded_at) FROM vault.filing f WHERE f.document = d.id),
@@ -139,7 +140,7 @@ BEGIN
             ORDER BY n.id LIMIT page_size + 1) x;
         a.status := 'permit';
     ELSIF target = 'document' THEN
-        SELECT * INTO d FROM vault.document x WHERE x.id = a_document;
+        SELECT * INTO d FROM vault.document x WHERE x.id = a_document AND vault.knows_copies(t, x);
         verdict := vault.may_read(t, a_document, as_of);
         a.basis := verdict.basis; a.consent := verdict.consent; a.provision := verdict.provision; a.reasons := verdict.reasons;
         IF verdict.decision = 'permit' AND (d.agency = t.agency OR EXISTS (SELECT FROM vault.filing f WHERE f.document = d.id)) THEN
@@ -168,7 +169,7 @@ BEGIN
     ELSIF target = 'documents' THEN
         SELECT jsonb_agg(x.j ORDER BY x.id) INTO items FROM (
             SELECT doc.id, vault.document_json(doc, false) AS j FROM vault.document doc CROSS JOIN LATERAL vault.may_read(t, doc.id, as_of) v
-            WHERE doc.case_id = cc.id AND doc.id > after AND (about ->> 'type' IS NULL OR doc.type = about ->> 'type')
+            WHERE doc.case_id = cc.id AND doc.copy_of IS NULL AND doc.id > after AND (about ->> 'type' IS NULL OR doc.type = about ->> 'type')
               AND ((v.decision = 'permit' AND (doc.agency = t.agency OR EXISTS (SELECT FROM vault.filing f WHERE f.document = doc.id)))
                    OR (t.actor = 'system' AND doc.agency = t.agency AND vault.recorded_state(cc.id, as_of) IS DISTINCT FROM 'archived'))
             ORDER BY doc.id LIMIT page_size + 1) x;
@@ -183,7 +184,7 @@ BEGIN
         a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
     ELSIF target = 'register' THEN
         -- What recording a consent needs: the register key, and the form that was filed.
-        SELECT jsonb_agg(vault.document_json(doc, true)) INTO items FROM vault.document doc WHERE doc.id = a_document AND doc.case_id = cc.id;
+        SELECT jsonb_agg(vault.document_json(doc, true)) INTO items FROM vault.document doc WHERE doc.id = a_document AND doc.case_id = cc.id AND doc.copy_of IS NULL;
         a.status := 'permit'; keys := ARRAY['register:' || cc.client];
     ELSIF target = 'log' THEN
         -- The client's own reads, and a representative's, are never shown to agencies or coordinators.

@@ -181,11 +181,13 @@ BEGIN
     SELECT doc.*, cc.client, ag.recorded_at AS agency_since, src.recorded_at AS source_since, ty.recorded_at AS type_since,
         vault.recorded_state(doc.case_id, as_of) AS state,
         EXISTS (SELECT FROM vault.document_mark k WHERE k.document = doc.id AND k.mark = 'retracted' AND k.recorded_at <= as_of) AS retracted,
-        EXISTS (SELECT FROM vault.document_mark k WHERE k.document = doc.id AND k.mark = 'misfiled' AND k.recorded_at <= as_of) AS misfiled,
+        EXISTS (SELECT FROM vault.document_mark k WHERE k.document = doc.id AND k.mark = 'misfiled' AND k.recorded_at <= as_of
+            AND NOT EXISTS (SELECT FROM vault.misfiled_decision j WHERE j.document = k.document AND j.decision = 'in-place' AND j.recorded_at <= as_of)) AS misfiled,
         EXISTS (SELECT FROM vault.client_death x WHERE x.client = cc.client AND x.recorded_at <= as_of AND x.died_on <= vault.helsinki_day(as_of)) AS deceased
     INTO d
     FROM (SELECT a_document AS id) asked
-    LEFT JOIN vault.document doc ON doc.id = asked.id AND doc.recorded_at <= as_of
+    -- A client's copy is for that client alone: to an agency it does not exist.
+    LEFT JOIN vault.document doc ON doc.id = asked.id AND doc.recorded_at <= as_of AND doc.copy_of IS NULL
     LEFT JOIN vault.client_case cc ON cc.id = doc.case_id
     LEFT JOIN vault.agency src ON src.id = doc.source
     LEFT JOIN vault.catalogue_type ty ON ty.code = doc.type

@@ -326,10 +326,10 @@ RETURN (SELECT jsonb_build_object('case', c.id, 'client', c.client, 'process', c
         'members', (SELECT jsonb_agg(jsonb_build_object('agency', m.agency, 'role', m.role, 'from', m.from_day, 'until', m.until_day) ORDER BY m.id)
             FROM vault.member m WHERE m.case_id = c.id),
         'documents', (SELECT coalesce(jsonb_agg(vault.document_json(d, true) || jsonb_build_object('object', f.object) ORDER BY d.id), '[]')
-            FROM vault.document d JOIN vault.filing f ON f.document = d.id WHERE d.case_id = c.id
-              AND NOT EXISTS (SELECT FROM vault.document_mark k WHERE k.document = d.id AND k.mark = 'misfiled')),
+            FROM vault.document d JOIN vault.filing f ON f.document = d.id WHERE d.case_id = c.id AND d.copy_of IS NULL
+              AND NOT vault.is_misfiled(d.id, as_of)),
         'left_out', (SELECT coalesce(jsonb_agg(d.id ORDER BY d.id), '[]') FROM vault.document d
-            JOIN vault.document_mark k ON k.document = d.id AND k.mark = 'misfiled' WHERE d.case_id = c.id),
+            WHERE d.case_id = c.id AND vault.is_misfiled(d.id, as_of)),
         'consents', (SELECT coalesce(jsonb_agg(vault.consent_json(k, t, true, as_of) || jsonb_build_object('withdrawn_at',
                 (SELECT vault.rfc3339(min(w.recorded_at)) FROM vault.withdrawal w WHERE w.consent = k.id AND w.provisions IS NULL)) ORDER BY k.n), '[]')
             FROM vault.consent k WHERE k.case_id = c.id),
