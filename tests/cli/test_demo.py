@@ -179,7 +179,7 @@ def test_the_ready_line_and_how_to_get_a_token(demo: Running, desk: Desk) -> Non
 
 def test_demo_json_says_how_to_call_the_vault(demo: Running) -> None:
     facts = json.loads((demo.folder / "demo.json").read_text())
-    assert set(facts) == {"base_url", "issuer", "agencies", "sign_in"}
+    assert set(facts) == {"base_url", "issuer", "agencies", "sign_in", "log"}
     assert facts["issuer"] == facts["base_url"]
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+", facts["base_url"])
     assert len(facts["agencies"]) == 5
@@ -348,6 +348,37 @@ def test_the_readme_s_lines_do_what_they_say(demo: Running, tmp_path: Path) -> N
     assert '"act":"case-open"' in done.stdout
 
 
+def test_p07_the_demo_s_checkpoint_is_signed_and_cosigned_by_another_process(demo: Running, tmp_path: Path) -> None:
+    shown = json.loads((demo.folder / "demo.json").read_text())
+    (tmp_path / "checkpoint").write_text(cosigned(shown["base_url"]))
+    keys = ["--log", shown["log"]["key"], "--witness", shown["log"]["witness"], "--quorum", "1"]
+    done = vault("log", "verify", "checkpoint", str(tmp_path / "checkpoint"), *keys)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(witnesses_of(demo.folder)) == 1
+
+
+def cosigned(url: str) -> str:
+    """The newest checkpoint, once a witness has cosigned it."""
+    deadline = time.monotonic() + 10
+    while True:
+        note = httpx.get(f"{url}/v1/log/checkpoint", trust_env=False).text
+        if note.count("\n\u2014 ") >= 2 or time.monotonic() > deadline:
+            return note
+        time.sleep(0.1)
+
+
+def witnesses_of(folder: Path) -> list[str]:
+    """The processes that run the demo's witness."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and str(folder / "witness").encode() in (entry / "cmdline").read_bytes().split(
+                b"\0"
+            ):
+                found.append(entry.name)
+    return found
+
+
 # ---------------------------------------------------------------- stopping and starting again (these end the module's demo)
 
 
@@ -367,6 +398,7 @@ def test_ctrl_c_stops_both_and_the_next_start_keeps_everything(demo: Running, de
     code, last = demo.stop(signal.SIGINT)
     assert (code, last) == (0, "\nstopped; the data stay where they are\n")
     assert servers_of(demo.folder) == []
+    assert witnesses_of(demo.folder) == []
     with pytest.raises(httpx.ConnectError):
         httpx.get(desk.demo.base_url, trust_env=False)
     before = json.loads((demo.folder / "demo.json").read_text())

@@ -122,8 +122,8 @@ def make_witness(directory: Path, name: str) -> None:
             os.fsync(fd)
 
 
-def open_witness(directory: Path, logs: Sequence[Key]) -> Witness:
-    """The witness in that directory. Raises: SettingsWrong, also when its memory is missing."""
+def witness_identity(directory: Path) -> tuple[str, WitnessKey]:
+    """The name and the key of the witness in that directory. Raises: SettingsWrong."""
     try:
         key = load_pem_private_key((directory / KEY_FILE).read_bytes(), password=None)
         name = (directory / NAME_FILE).read_text().strip()
@@ -131,7 +131,13 @@ def open_witness(directory: Path, logs: Sequence[Key]) -> Witness:
         raise SettingsWrong(f"there is no witness in {directory}; make one with: vault witness create") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise SettingsWrong(f"{directory / KEY_FILE} is no Ed25519 key")
+    return name, WitnessKey(key)
+
+
+def open_witness(directory: Path, logs: Sequence[Key]) -> Witness:
+    """The witness in that directory, for this process alone. Raises: SettingsWrong, also when its memory is missing."""
+    name, key = witness_identity(directory)
     if not (directory / STATE_FILE).is_file():
         raise SettingsWrong(f"{directory / STATE_FILE} is missing; without it the witness would cosign a fork")
     memory = RememberedFile(directory / STATE_FILE)
-    return Witness(name, WitnessKey(key), logs, memory, clock_s=lambda: int(time.time()))
+    return Witness(name, key, logs, memory, clock_s=lambda: int(time.time()))

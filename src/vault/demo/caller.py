@@ -49,6 +49,13 @@ class DemoAgency(msgspec.Struct, frozen=True):
     professionals: list[DemoProfessional]
 
 
+class DemoLog(msgspec.Struct, frozen=True):
+    """With what the log's checkpoints are verified: its verifier key and its witness's (C2SP signed-note)."""
+
+    key: str
+    witness: str
+
+
 class DemoFile(msgspec.Struct, frozen=True):
     """What `demo.json` holds: everything that somebody needs to call the demo's vault."""
 
@@ -56,6 +63,7 @@ class DemoFile(msgspec.Struct, frozen=True):
     issuer: str
     agencies: list[DemoAgency]
     sign_in: dict[str, str]
+    log: DemoLog | None = None
 
     def find(self, sub: str, role: str | None = None) -> tuple[DemoAgency, DemoProfessional]:
         """The professional of that id, in that role when one is given. Raises: InvalidInput, naming who there is."""

@@ -20,12 +20,14 @@ from vault.adapters.embedded import EmbeddedPostgres
 from vault.cli.keeping import keep_log
 from vault.cli.serving import Server, listen, port_of, server_config, started
 from vault.demo import papers
-from vault.demo.caller import Caller, DemoFile
+from vault.demo.caller import Caller, DemoFile, DemoLog
 from vault.demo.tell import Teller
 from vault.demo.walk import Walk
+from vault.demo.witness import witness_key, witnessed
 from vault.demo.world import DATABASE, Folder, Walked, register_cast, set_up, settings_for, write_private
 from vault.errors import SettingsWrong
 from vault.rules.days import helsinki_day
+from vault.services.sequencer import log_vkey
 from vault.settings import Settings
 from vault.wiring import build, build_app, check_roles
 
@@ -86,7 +88,13 @@ async def _run(options: Options, teller: Teller, serving: asyncio.Event) -> int:
             owner_url = postgres.url("vault_owner", passwords["vault_owner"], DATABASE)
             demo = await register_cast(owner_url, keyring, earlier, address)
             settings = settings_for(folder, postgres, passwords, port_of(listener))
-            async with service(settings, listener), log_keeper(settings):
+            log = DemoLog(key=log_vkey(keyring, settings.origin()), witness=witness_key(folder.witness))
+            async with (
+                witnessed(folder.witness, log, settings) as watched,
+                service(settings, listener),
+                log_keeper(watched),
+            ):
+                demo = msgspec.structs.replace(demo, log=log)
                 write_private(folder.demo_file, demo)
                 teller.line(f"the vault answers at {address}; its data lie in {folder.path}")
                 await _walk_or_tell(options, teller, folder, demo)

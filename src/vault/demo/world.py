@@ -4,6 +4,7 @@
     DIR/objects      the documents, encrypted     DIR/roles.json   the database roles' passwords
     DIR/demo.json    for callers: addresses, applications with private keys, professionals
     DIR/walk.json    ids of what the walk left behind
+    DIR/witness      the key and memory of the log's witness, a process of its own
 
 Every step can be stopped and done again: what is there already is kept. Nothing here is fit for real data: the keyring
 and the applications' private keys lie beside the database.
@@ -69,6 +70,10 @@ class Folder:
     @property
     def postgres(self) -> Path:
         return self.path / "postgres"
+
+    @property
+    def witness(self) -> Path:
+        return self.path / "witness"
 
     @property
     def demo_file(self) -> Path:
