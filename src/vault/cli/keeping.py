@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import os
 import signal
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,12 +23,14 @@ from cryptography.hazmat.primitives.serialization import (
 from vault.adapters.keyring.file import FileKeyring
 from vault.adapters.postgres.monitor import PostgresLogDatabase
 from vault.adapters.postgres.pool import Pool
+from vault.adapters.postgres.reports import PostgresReportLog
 from vault.adapters.postgres.sequencer import PostgresLog, PostgresTree
 from vault.adapters.remembered import RememberedFile
 from vault.adapters.tile_directory import TileDirectory
 from vault.adapters.witness_http import HttpWitness
-from vault.errors import SettingsWrong
+from vault.errors import InvariantViolated, SettingsWrong
 from vault.services.monitor import Monitor
+from vault.services.reports import Form, Summary, report
 from vault.services.sequencer import Sequencer, log_vkey
 from vault.services.witness import Publisher, Witness
 from vault.settings import DatabaseRole, Settings, require
@@ -105,6 +109,19 @@ async def watch_log(
     finally:
         mirror.close()
         await pool.close()
+
+
+async def print_report(settings: Settings, application: str, span: tuple[dt.datetime, dt.datetime], form: Form) -> str:
+    """Write a report to stdout as it comes; the summary's sentence. Raises: InvalidInput, DatabaseUnavailable."""
+    pool = Pool(settings.database_url(DatabaseRole.MONITOR), size=1, wait_s=60)
+    try:
+        async for part in report(PostgresReportLog(pool), application, *span, form):
+            if isinstance(part, Summary):
+                return part.sentence()
+            sys.stdout.write(part)
+    finally:
+        await pool.close()
+    raise InvariantViolated("a report ends with its summary")
 
 
 def make_witness(directory: Path, name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -73,6 +73,27 @@ def monitor(*, memory: Path, log_key: str, witness_keys: tuple[str, ...], once: 
     if found:
         raise IntegrityBroken(f"the log does not fit: {found}")
     click.echo("every entry fits")
+
+
+@log.command()
+@click.option("--application", required=True, help="The application's client id.")
+@click.option("--from", "since", required=True, help="A day in Finland, or a time with its offset.")
+@click.option("--to", "until", required=True, help="The last day, or the time at which it ends.")
+@click.option("--form", type=click.Choice(["csv", "json-lines"]), default="csv", show_default=True)
+def report(*, application: str, since: str, until: str, form: Literal["csv", "json-lines"]) -> None:
+    """Print what an application opened and was denied, for a breach report.
+
+    Ids, codes and times, no names; the report is an entry of the log itself. Runs under the monitor's role. Rows go to
+    stdout, the summary to stderr.
+    """
+    import asyncio
+
+    from vault.cli.keeping import print_report
+    from vault.services.reports import parse_moment
+    from vault.settings import load_settings
+
+    span = parse_moment(since, "from"), parse_moment(until, "to", end=True)
+    click.echo(asyncio.run(print_report(load_settings(), application, span, form)), err=True)
 
 
 @log.group()

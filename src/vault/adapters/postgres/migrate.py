@@ -19,7 +19,7 @@ PARTITION_MONTHS = 26
 """How many months of log partitions exist ahead; the default partition takes what is outside them."""
 
 FUNCTION_FILES = (
-    "clock", "rules", "withholding", "entry", "door", "openings", "listing", "acts", "closing", "consents", "leases", "tokens",
+    "clock", "rules", "withholding", "entry", "door", "openings", "report", "listing", "acts", "closing", "consents", "leases", "tokens",
     "registry", "transfers", "tree", "grants",
 )  # fmt: skip
 

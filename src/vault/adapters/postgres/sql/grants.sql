@@ -64,3 +64,4 @@ GRANT UPDATE ON vault.tree, vault.tree_tile, vault.checkpoint TO vault_door;
 GRANT EXECUTE ON FUNCTION vault.tree_begin, vault.tree_batch, vault.tree_append, vault.checkpoint_publish, vault.checkpoint_cosign TO vault_sequencer;
 GRANT EXECUTE ON FUNCTION vault.log_checkpoints, vault.log_tiles, vault.log_place TO vault_service, vault_sequencer;
 GRANT SELECT ON vault.tree, vault.tree_tile, vault.checkpoint TO vault_monitor;
+GRANT EXECUTE ON FUNCTION vault.report_begin, vault.report_page TO vault_monitor;
