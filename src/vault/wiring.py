@@ -35,9 +35,6 @@ from vault.oauth.resource import ResourceGuard, challenge_headers
 from vault.oauth.routes import oauth_router
 from vault.oauth.server import OAuthParts
 from vault.oauth.tokens import IssuerKeys
-from vault.pages.common import common_routers
-from vault.pages.faults import HANDLERS
-from vault.pages.shell import Shell
 from vault.ports import Door, ObjectStore
 from vault.rules.catalogue import PURPOSES
 from vault.services.cases import Cases
@@ -144,14 +141,11 @@ def build_app(parts: Parts) -> Litestar:
         log_router(Transparency(PostgresLog(parts.service))),
         health_router(checks), metrics_router(parts.metrics),
     ]  # fmt: skip
-    shell = Shell(secure=require(parts.settings.issuer, "issuer").startswith("https:"))
-    app = create_app(
-        [*routers, *common_routers(shell)], for_people=HANDLERS, authenticate=guard.authenticate, idempotency=Idempotency(parts.door, parts.keyring),
+    return create_app(
+        routers, authenticate=guard.authenticate, idempotency=Idempotency(parts.door, parts.keyring),
         limits=Limits(), metrics=parts.metrics, challenge_headers=challenge_headers, max_json_bytes=parts.settings.max_json_bytes,
         version=version("consent-vault"), on_startup=[parts.warm], on_shutdown=[parts.close],
     )  # fmt: skip
-    app.state.shell = shell
-    return app
 
 
 async def check_roles(parts: Parts) -> None:

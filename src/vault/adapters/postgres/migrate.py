@@ -20,7 +20,7 @@ PARTITION_MONTHS = 26
 
 FUNCTION_FILES = (
     "clock", "rules", "withholding", "entry", "door", "openings", "report", "listing", "acts", "closing", "consents", "leases", "tokens",
-    "registry", "transfers", "tree", "grants",
+    "registry", "transfers", "readers", "mine", "wishes", "tree", "grants",
 )  # fmt: skip
 
 _HISTORY = """
