@@ -6,6 +6,8 @@
     │   ├─ Forbidden        the caller knows the thing exists and is told why (403)
     │   └─ ConfirmationRequired   a protected class must be confirmed first (428)
     ├─ Unauthenticated      no token, or one that is not good (401)
+    │   └─ SessionEnded     no session, or one that has ended: sign in again (401)
+    ├─ SignInRefused        who signed in may not come in, and is told why (403)
     ├─ InvalidInput         the caller's bytes are wrong (400, 413, 415 or 422)
     ├─ Conflict             the state of things does not allow it (409)
     ├─ TooMany              the caller asks too often (429)
@@ -74,6 +76,22 @@ class Unauthenticated(VaultError):
     """Raised when a request carries no token, or one that is malformed, expired, revoked or of a suspended party."""
 
     code = "invalid-token"
+
+
+class SessionEnded(Unauthenticated):
+    """Raised when a request needs a session and has none that is alive."""
+
+    code = "session-ended"
+
+
+class SignInRefused(VaultError):
+    """Raised when a sign-in does not end in a session; ``code`` may be narrowed, the detail is for the person."""
+
+    code = "sign-in-refused"
+
+    def __init__(self, detail: str, *, code: str | None = None) -> None:
+        super().__init__(detail)
+        self.narrow = code or self.code
 
 
 class InvalidInput(VaultError):

@@ -47,6 +47,8 @@ class ActorKind(StrEnum):
     REPRESENTATIVE = "representative"
     RECORDS_OFFICER = "records-officer"
     WORKER = "worker"
+    VISITOR = "visitor"
+    """Identified by a provider, not yet looked up; lives a minute."""
 
 
 class Outcome(StrEnum):

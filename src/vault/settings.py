@@ -96,6 +96,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_document_bytes: int = 5 * GIB
     max_json_bytes: int = 1024**2
     token_ttl_s: int = 300
+    session_idle_s: int = 900
+    session_client_s: int = 3600
+    session_staff_s: int = 8 * 3600
     log_origin: str | None = None
     witness_url: str | None = None
     witness_key: str | None = None
@@ -312,6 +315,9 @@ PARSERS: Final[dict[str, tuple[Callable[[object], Any], str]]] = {
     "witness_url": (_issuer, "an https address without a query or a last slash (http only for this machine itself)"),
     "witness_key": (_text, "a witness's verifier key, as vault witness create prints it"),
     "token_ttl_s": (_whole(1, 300), "whole seconds from 1 to 300"),
+    "session_idle_s": (_whole(60, 3600), "whole seconds from 60 to 3600"),
+    "session_client_s": (_whole(60, 8 * 3600), "whole seconds from 60 to 28800"),
+    "session_staff_s": (_whole(60, 12 * 3600), "whole seconds from 60 to 43200"),
 }
 """Each setting's parser, which raises ValueError, and what it expects, for the operator."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from importlib.metadata import version
 
 import httpx
 import msgspec
-from litestar import Litestar
+from litestar import Litestar, Router
 
 from vault.adapters.deposits.directory import DirectoryDeposit
 from vault.adapters.keyring.file import FileKeyring
@@ -15,6 +16,7 @@ from vault.adapters.postgres.checks import require_modest
 from vault.adapters.postgres.door import PostgresDoor
 from vault.adapters.postgres.pool import Pool
 from vault.adapters.postgres.sequencer import PostgresLog
+from vault.adapters.postgres.sessions import PostgresSessionRegister
 from vault.adapters.postgres.tokens import PostgresTokenRegister
 from vault.adapters.postgres.transfers import PostgresClaims
 from vault.adapters.stores.directory import DirectoryStore
@@ -43,9 +45,11 @@ from vault.services.consents import Consents
 from vault.services.documents import Documents
 from vault.services.idempotency import Idempotency
 from vault.services.openings import Openings
+from vault.services.sessions import Sessions, SessionTimes
 from vault.services.transfers import Transfers, TransferWorker
 from vault.services.transparency import Transparency
 from vault.settings import DatabaseRole, Settings, StoreBucket, require
+from vault.web.session import SessionGate
 
 WARM = 4
 """Connections to the database that are open before the first request."""
@@ -67,6 +71,7 @@ class Parts(msgspec.Struct, frozen=True):
     closing: ClosingActs
     transfers: Transfers
     oauth: OAuthParts
+    sessions: Sessions
     http: httpx.AsyncClient
     metrics: Metrics
 
@@ -117,6 +122,7 @@ def build(settings: Settings) -> Parts:
  leases=leases, door=door, cases=Cases(door, keyring),
         documents=documents, consents=Consents(door, keyring), closing=ClosingActs(door, keyring),
         transfers=Transfers(door, PostgresClaims(service), keyring), oauth=oauth, http=http, metrics=metrics,
+        sessions=Sessions(PostgresSessionRegister(tokens), door, keyring, _times(settings)),
     )  # fmt: skip
 
 
@@ -131,8 +137,14 @@ def make_transfer_worker(settings: Settings, pool: Pool) -> TransferWorker | Non
     )
 
 
-def build_app(parts: Parts) -> Litestar:
-    """The whole HTTP surface over the parts."""
+def _times(settings: Settings) -> SessionTimes:
+    return SessionTimes(
+        idle_s=settings.session_idle_s, client_s=settings.session_client_s, staff_s=settings.session_staff_s
+    )
+
+
+def build_app(parts: Parts, also: Sequence[Router] = ()) -> Litestar:
+    """The whole HTTP surface over the parts, and ``also`` what the demo adds."""
     guard = ResourceGuard(parts.oauth)
     checks = {"database": parts.door.check, "store": parts.store.check}
     routers = [
@@ -141,11 +153,13 @@ def build_app(parts: Parts) -> Litestar:
         log_router(Transparency(PostgresLog(parts.service))),
         health_router(checks), metrics_router(parts.metrics),
     ]  # fmt: skip
-    return create_app(
-        routers, authenticate=guard.authenticate, idempotency=Idempotency(parts.door, parts.keyring),
+    app = create_app(
+        [*routers, *also], authenticate=guard.authenticate, idempotency=Idempotency(parts.door, parts.keyring),
         limits=Limits(), metrics=parts.metrics, challenge_headers=challenge_headers, max_json_bytes=parts.settings.max_json_bytes,
         version=version("consent-vault"), on_startup=[parts.warm], on_shutdown=[parts.close],
     )  # fmt: skip
+    app.state.sessions = SessionGate(parts.sessions, parts.oauth.issuer)
+    return app
 
 
 async def check_roles(parts: Parts) -> None:

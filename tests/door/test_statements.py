@@ -189,7 +189,7 @@ INSERT INTO vault.entry (id, at, act, actor, case_id, document, leaf) SELECT vau
 INSERT INTO vault.clearance (entry, asker, act, xid, asked_at, day, keys) SELECT case_id, '\\x01', 'open', pg_current_xact_id(),
     now(), current_date, '{{}}' FROM copy;
 INSERT INTO vault.participant SELECT c.case_id, p.id, p.id, now() FROM copy c, (SELECT id FROM vault.professional LIMIT 1) p;
-INSERT INTO vault.token SELECT sha256(uuid_send(case_id)), 'client', NULL, NULL, NULL, NULL, NULL, NULL, client, NULL, NULL, NULL,
+INSERT INTO vault.token SELECT sha256(uuid_send(case_id)), 'client', NULL, NULL, NULL, NULL, NULL, NULL, client, NULL, NULL, '\\x01',
     NULL, now(), now() FROM copy;
 ANALYZE;
 """

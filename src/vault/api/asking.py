@@ -16,6 +16,7 @@ from vault.errors import InvalidInput
 from vault.model import TokenSecret
 from vault.services.cases import Page
 from vault.services.idempotency import Idempotency
+from vault.services.sessions import Session
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -53,9 +54,9 @@ async def require_token(connection: ASGIConnection[Any, Any, Any, Any], _: BaseR
 
 
 def secret_of(request: AnyRequest) -> TokenSecret:
-    """The secret id by which the database knows the asker."""
-    token: Token = request.state.token
-    return token.secret
+    """The secret id by which the database knows the asker: an access token's, or a session's."""
+    asker: Token | Session = request.state.get("session") or request.state.token
+    return asker.secret
 
 
 async def id_for(request: AnyRequest) -> uuid.UUID:

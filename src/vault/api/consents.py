@@ -9,15 +9,19 @@ from litestar import Response, Router, get, post
 from litestar.params import FromPath, JSONBody
 
 from vault.api.asking import AnyRequest, Cursor, Limit, id_for, listed, require_token, secret_of
+from vault.api.session import require_token_or_session
 from vault.api.strict import read_strictly, require_plain
 from vault.model import CaseId, ConsentId
 from vault.services.consents import Asking, Consents, Explained, NewConsent, Withdrawing
+
+_BY_TOKEN = [require_token, require_plain]
+_BY_ANYBODY = [require_token_or_session, require_plain]
 
 
 def consents_router(consents: Consents) -> Router:
     """All routes below /v1 that belong to consents and decisions."""
 
-    @post("/cases/{case:uuid}/consents", status_code=201)
+    @post("/cases/{case:uuid}/consents", status_code=201, guards=_BY_TOKEN)
     async def record(
         request: AnyRequest, case: FromPath[uuid.UUID], data: JSONBody[NewConsent]
     ) -> Response[dict[str, Any]]:
@@ -26,14 +30,14 @@ def consents_router(consents: Consents) -> Router:
         body = {"id": made.id, "recorded_at": made.recorded_at, "log_entry": made.log_entry}
         return Response(body, headers={"Vault-Log-Entry": made.promise})
 
-    @get("/cases/{case:uuid}/consents")
+    @get("/cases/{case:uuid}/consents", guards=_BY_TOKEN)
     async def list_consents(
         request: AnyRequest, case: FromPath[uuid.UUID], cursor: Cursor = None, limit: Limit = 50
     ) -> Response[dict[str, Any]]:
         """The coordinator sees every clause, an agency those that name it."""
         return listed(await consents.list_consents(secret_of(request), CaseId(case), after=cursor, limit=limit))
 
-    @post("/consents/{consent:uuid}/withdraw", status_code=200)
+    @post("/consents/{consent:uuid}/withdraw", status_code=200, guards=_BY_ANYBODY)
     async def withdraw(
         request: AnyRequest, consent: FromPath[uuid.UUID], data: JSONBody[Withdrawing]
     ) -> Response[dict[str, Any]]:
@@ -41,7 +45,7 @@ def consents_router(consents: Consents) -> Router:
         body, promise = await consents.withdraw(secret_of(request), ConsentId(consent), await id_for(request), data)
         return Response(body, headers={"Vault-Log-Entry": promise})
 
-    @post("/decisions", status_code=200)
+    @post("/decisions", status_code=200, guards=_BY_ANYBODY)
     async def decide(request: AnyRequest, data: JSONBody[Asking]) -> Response[Explained]:
         """Explain: which provision of which signed form decides, and every reason against."""
         explained, promise = await consents.explain(secret_of(request), data)
@@ -49,7 +53,6 @@ def consents_router(consents: Consents) -> Router:
 
     return Router(
         "/v1",
-        guards=[require_token, require_plain],
         before_request=read_strictly,
         tags=["consents"],
         route_handlers=[record, list_consents, withdraw, decide],

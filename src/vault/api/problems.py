@@ -27,6 +27,7 @@ STATUS: Mapping[type[errors.VaultError], tuple[int, str]] = {
     errors.Forbidden: (403, "Not permitted"),
     errors.ConfirmationRequired: (428, "Confirmation required"),
     errors.Unauthenticated: (401, "Not authenticated"),
+    errors.SignInRefused: (403, "Sign-in refused"),
     errors.InvalidInput: (422, "Invalid input"),
     errors.Conflict: (409, "Conflict"),
     errors.TooMany: (429, "Too many requests"),
@@ -94,7 +95,7 @@ def on_vault_error(request: Request[Any, Any, Any], error: errors.VaultError) ->
     code, headers = error.code, {}
     if isinstance(error, errors.InvalidInput):
         status, code = error.status, error.narrow
-    elif isinstance(error, errors.Conflict):
+    elif isinstance(error, errors.Conflict | errors.SignInRefused):
         code = error.narrow
     elif isinstance(error, errors.Refused) and error.promise is not None:
         headers["Vault-Log-Entry"] = error.promise

@@ -21,6 +21,7 @@ from vault.cli.keeping import keep_log
 from vault.cli.serving import Server, listen, port_of, server_config, started
 from vault.demo import papers
 from vault.demo.caller import Caller, DemoFile, DemoLog
+from vault.demo.sign_in import demo_router
 from vault.demo.tell import Teller
 from vault.demo.walk import Walk
 from vault.demo.witness import witness_key, witnessed
@@ -91,7 +92,7 @@ async def _run(options: Options, teller: Teller, serving: asyncio.Event) -> int:
             log = DemoLog(key=log_vkey(keyring, settings.origin()), witness=witness_key(folder.witness))
             async with (
                 witnessed(folder.witness, log, settings) as watched,
-                service(settings, listener),
+                service(settings, listener, demo),
                 log_keeper(watched),
             ):
                 demo = msgspec.structs.replace(demo, log=log)
@@ -126,12 +127,12 @@ def choose_port(wanted: int | None, earlier: DemoFile | None) -> socket.socket:
 
 
 @contextlib.asynccontextmanager
-async def service(settings: Settings, listener: socket.socket) -> AsyncIterator[None]:
+async def service(settings: Settings, listener: socket.socket, demo: DemoFile) -> AsyncIterator[None]:
     """The vault's service in this process, from its first answer to its orderly end."""
     parts = build(settings)
     try:
         await check_roles(parts)
-        server = Server(server_config(build_app(parts)))
+        server = Server(server_config(build_app(parts, [demo_router(demo.sign_in)])))
         running = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             await started(server, running)
@@ -188,4 +189,7 @@ def _tell_ready(teller: Teller, demo: DemoFile, folder: Folder) -> None:
     teller.line(f"ready: {demo.base_url} (data in {folder.path})")
     teller.line("   a token for an insurance secretary at Kela, good for five minutes:")
     teller.line(f"   vault token --demo {folder.path} --as kela-2001 --purpose rehabilitation-planning")
+    teller.line("   to sign in as one of the demo's people, open:")
+    for who, link in demo.sign_in.items():
+        teller.line(f"   {who:<16} {link}")
     teller.line("   Ctrl-C stops the service, then the database")

@@ -32,6 +32,7 @@ from vault.adapters.postgres.pool import prepare
 from vault.adapters.postgres.registry import Registry
 from vault.demo import cast
 from vault.demo.caller import DEMO_FILE, DemoAgency, DemoApplication, DemoFile, DemoProfessional, load_demo
+from vault.demo.sign_in import make_links, register_providers
 from vault.errors import SettingsWrong
 from vault.settings import DatabaseRole, Secret, Settings, StoreDirectory
 
@@ -171,11 +172,14 @@ async def register_cast(owner_url: str, keyring: FileKeyring, earlier: DemoFile 
     """Register what of the cast is not registered yet, and say in one structure how to call the vault."""
     known = {} if earlier is None else {a.client_id: a for agency in earlier.agencies for a in agency.applications}
     agencies = [_demo_agency(agency, number, known) for number, agency in enumerate(cast.AGENCIES)]
-    demo = DemoFile(base_url=address, issuer=address, agencies=agencies, sign_in={})
+    links = make_links(address, {} if earlier is None else earlier.sign_in)
+    demo = DemoFile(base_url=address, issuer=address, agencies=agencies, sign_in=links)
     async with owner_of(owner_url) as owner:
-        registrar = _Registrar(Registry(owner, keyring), await Overview(owner).registered())
+        there = await Overview(owner).registered()
+        registrar = _Registrar(Registry(owner, keyring), there)
         for agency in cast.AGENCIES:
             await registrar.agency(agency)
+        await register_providers(Registry(owner, keyring), there)
         for shown in agencies:
             for application in shown.applications:
                 await registrar.key(application)

@@ -19,8 +19,8 @@ PARTITION_MONTHS = 26
 """How many months of log partitions exist ahead; the default partition takes what is outside them."""
 
 FUNCTION_FILES = (
-    "clock", "rules", "withholding", "entry", "door", "openings", "report", "listing", "acts", "closing", "consents", "leases", "tokens",
-    "registry", "transfers", "readers", "mine", "wishes", "tree", "grants",
+    "clock", "rules", "withholding", "entry", "standing", "door", "openings", "report", "listing", "acts", "closing", "consents", "authorities",
+    "leases", "tokens", "registry", "sessions", "transfers", "tree", "grants",
 )  # fmt: skip
 
 _HISTORY = """

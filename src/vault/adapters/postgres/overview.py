@@ -13,6 +13,7 @@ _REGISTERED = """
 SELECT id FROM vault.agency
 UNION ALL SELECT id FROM vault.unit
 UNION ALL SELECT id FROM vault.application
+UNION ALL SELECT id FROM vault.provider
 UNION ALL SELECT application || ' ' || kid FROM vault.application_key
 UNION ALL SELECT agency || ' ' || subject FROM vault.professional
 UNION ALL SELECT p.agency || ' ' || p.subject || ' ' || r.role FROM vault.professional p

@@ -52,6 +52,24 @@ class Registry:
     async def suspend(self, agency: str, application: str | None = None, *, suspended: bool = True) -> None:
         await self._call("SELECT vault.suspend($1, $2, $3)", agency, application, suspended)
 
+    async def provider(
+        self, provider: str, kind: str, issuer: str, client_id: str, application: str | None, about: Mapping[str, Any]
+    ) -> None:
+        """Register who identifies clients, or an application's professionals; the newest of an id counts."""
+        await self._call(
+            "SELECT vault.provider_register($1, $2, $3, $4, $5, $6)",
+            provider,
+            kind,
+            issuer,
+            client_id,
+            application,
+            dict(about),
+        )
+
+    async def end_provider(self, provider: str) -> bool:
+        """Trust it no more; the sessions that it began end at once. False when there is none in force."""
+        return bool(await self._owner.fetchval("SELECT vault.provider_end($1)", provider))
+
     async def archive(
         self,
         archive: str,

@@ -31,6 +31,7 @@ DECLARE
 BEGIN
     e.id := vault.uuid7(as_of); e.at := as_of; e.act := act; e.actor := t.actor; e.agency := t.agency; e.unit := t.unit; e.application := t.application;
     e.professional := t.professional; e.role := t.role; e.purpose := t.purpose; e.assertion := t.assertion; e.client := t.client;
+    e.facts := vault.acting_as(t);
     RETURN e;
 END
 $entry$;
@@ -49,10 +50,12 @@ BEGIN
     CASE t.actor
         WHEN 'professional' THEN
             verdict := vault.decide(a_document, t.agency, t.unit, t.role, vault.subject_of(t), 'read', t.purpose, as_of);
-        WHEN 'client' THEN
-            -- The data subject reads everything about themselves, except what waits for a records officer or is withheld (design.md §3.3).
-            IF EXISTS (SELECT FROM vault.document d JOIN vault.client_case c ON c.id = d.case_id AND c.client = t.client
-                    WHERE d.id = a_document AND (d.key_parent = 'register' OR vault.recorded_state(d.case_id, as_of) IS DISTINCT FROM 'archived'))
+        WHEN 'client', 'representative' THEN
+            -- The data subject reads everything about themselves, except what waits for a records officer or is withheld (design.md §3.3);
+            -- who acts for them, as far as a recorded authority goes.
+            IF EXISTS (SELECT FROM vault.document d
+                    WHERE d.id = a_document AND vault.stands_for(t, d.case_id, false, as_of) AND vault.may_see_classes(t, d.protected_classes, as_of)
+                      AND (d.key_parent = 'register' OR vault.recorded_state(d.case_id, as_of) IS DISTINCT FROM 'archived'))
                 AND (vault.for_client(a_document, as_of)).how = 'open' THEN
                 verdict := ('permit', 'data-subject', NULL, NULL, NULL, '{data-subject}');
             ELSE
@@ -197,7 +200,7 @@ BEGIN
         verdict.decision := CASE WHEN answer.status = 'permit' THEN 'permit' ELSE 'deny' END;
         verdict.basis := answer.basis; verdict.reasons := answer.reasons;
         keys := coalesce(ARRAY(SELECT jsonb_array_elements_text(answer.facts -> 'keys')), '{}');
-        e.facts := answer.facts ->> 'logged'; e.client := coalesce(e.client, (answer.facts ->> 'client')::uuid);
+        e.facts := concat_ws(' ', answer.facts ->> 'logged', vault.acting_as(t)); e.client := coalesce(e.client, (answer.facts ->> 'client')::uuid);
         answer.facts := answer.facts - 'keys' - 'logged';
     END IF;
 

@@ -22,6 +22,9 @@ GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA vault TO vault_door;
 REVOKE INSERT ON vault.migration, vault.catalogue_type, vault.entry_position FROM vault_door;
 GRANT UPDATE ON vault.fact_version, vault.clearance, vault.process, vault.idempotency, vault.transfer_claim TO vault_door;
 GRANT UPDATE (parent, wrapped) ON vault.wrapped_key TO vault_door;
+-- A session's idle end moves with its use; its language is the person's choice.
+GRANT UPDATE (expires_at) ON vault.token TO vault_door;
+GRANT UPDATE (language) ON vault.session TO vault_door;
 GRANT DELETE ON vault.clearance, vault.process, vault.idempotency, vault.wrapped_key, vault.burnt, vault.token, vault.token_end TO vault_door;
 -- Row locks need UPDATE on some column; none of these is ever updated.
 GRANT UPDATE (object) ON vault.attempt TO vault_door;
@@ -29,8 +32,8 @@ GRANT UPDATE (object) ON vault.attempt TO vault_door;
 GRANT EXECUTE ON FUNCTION
     vault.ask, vault.take, vault.end_release, vault.renew, vault.reserve, vault.case_open, vault.case_refer, vault.member_add, vault.member_end, vault.document_add,
     vault.document_filed, vault.attempt_give_up, vault.document_mark, vault.consent_record, vault.consent_withdraw, vault.prohibition_record,
-    vault.prohibition_end, vault.pause, vault.resume, vault.client_language, vault.consent_confirm, vault.client_died, vault.explain, vault.notice_acknowledge,
-    vault.case_close, vault.case_reopen, vault.hold_add, vault.hold_end,
+    vault.prohibition_end, vault.consent_confirm, vault.client_died, vault.explain, vault.notice_acknowledge,
+    vault.case_close, vault.case_reopen, vault.hold_add, vault.hold_end, vault.authority_record, vault.authority_end, vault.authority_bar,
     vault.transfer_approve, vault.transfer_reject, vault.transfer_receive, vault.transfer_expected TO vault_service;
 GRANT EXECUTE ON PROCEDURE vault.door TO vault_service, vault_worker;
 GRANT EXECUTE ON FUNCTION vault.ask, vault.take TO vault_worker;
@@ -38,7 +41,8 @@ GRANT EXECUTE ON FUNCTION vault.forget_expired, vault.sweep_releases, vault.swee
     vault.transfers_find, vault.transfer_take_up, vault.transfer_keep, vault.transfer_done, vault.transfer_receive, vault.transfer_expected,
     vault.case_shred, vault.transfer_objects
     TO vault_worker;
-GRANT EXECUTE ON FUNCTION vault.application_record, vault.token_record, vault.token_revoke, vault.burn TO vault_tokens;
+GRANT EXECUTE ON FUNCTION vault.application_record, vault.token_record, vault.token_revoke, vault.burn, vault.providers, vault.visitor_record,
+    vault.session_record, vault.session_record_staff, vault.session_touch, vault.session_end, vault.session_language, vault.session_act_for TO vault_tokens;
 
 GRANT SELECT ON vault.entry, vault.entry_pending, vault.entry_position, vault.consent, vault.provision, vault.withdrawal TO vault_monitor;
 GRANT SELECT ON vault.entry_position TO vault_sequencer;

@@ -81,6 +81,7 @@ DECLARE
         AND vault.is_member(a_case, t.agency, CASE WHEN t.actor = 'professional' THEN t.role END, as_of);
     coordinator boolean := vault.is_coordinator(t, a_case, as_of);
     verdict vault.decision;
+    acting record;
 BEGIN
     a.status := 'hidden'; a.reasons := '{not-a-member}';
     SELECT * INTO cc FROM vault.client_case c WHERE c.id = a_case;
@@ -90,9 +91,14 @@ BEGIN
             a.status := 'permit';
             a.facts := jsonb_build_object('epoch', to_char(as_of AT TIME ZONE 'UTC', 'YYYY-MM'),
                 'keys', jsonb_build_array('lookup:lookup', 'epoch:' || to_char(as_of AT TIME ZONE 'UTC', 'YYYY-MM')), 'logged', 'client');
+        ELSIF t.actor IN ('visitor', 'records-officer') THEN
+            a.status := 'permit';
+            a.facts := jsonb_build_object('keys', jsonb_build_array('lookup:lookup'), 'logged', 'client');
         ELSE
             a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
         END IF;
+    ELSIF t.actor = 'visitor' THEN
+        a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
     ELSIF act = 'package' THEN
         IF coalesce(vault.may_package(t, a_case, as_of), false) THEN
             a.status := 'permit';
@@ -153,17 +159,14 @@ BEGIN
         END IF;
         items := jsonb_build_array(vault.document_json(d, true));
         keys := ARRAY[d.key_parent || ':' || CASE d.key_parent WHEN 'case' THEN d.case_id ELSE cc.client END];
-    ELSIF target IN ('my-self', 'my-cases', 'my-documents', 'my-consents', 'my-prohibitions', 'my-readers') THEN
-        a.facts := vault.mine(t, target, a_case, a_document, about, page_size + 1, as_of);
-        IF a.facts IS NOT NULL THEN
-            a.status := 'permit'; a.basis := 'data-subject'; items := a.facts -> 'items';
-            keys := ARRAY(SELECT jsonb_array_elements_text(a.facts -> 'keys'));
-        END IF;
     ELSIF target = 'my-log' THEN
         a.facts := vault.my_log(t, a_case, about, as_of, page_size + 1);
         IF a.facts IS NOT NULL THEN
             a.status := 'permit'; a.basis := 'data-subject'; items := a.facts -> 'items';
         END IF;
+    ELSIF target IN ('my-mandates', 'my-authorities', 'my-authority-register', 'authorities', 'authority-register') THEN
+        SELECT x.permitted, x.items, x.keys INTO acting FROM vault.authority_listing(t, target, cc, after, page_size, as_of) x;
+        IF acting.permitted THEN a.status := 'permit'; a.basis := NULL; a.reasons := '{}'; items := acting.items; keys := acting.keys; END IF;
     ELSIF NOT member OR cc.id IS NULL THEN
         NULL;  -- not a member, or no such case: both answer the same
     ELSIF target = 'case' THEN
