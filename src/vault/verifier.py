@@ -3,7 +3,10 @@
     python verifier.py checkpoint  NOTE --log VKEY [--witness VKEY …] [--quorum N]
     python verifier.py proof       PROOF ENTRY.json --log VKEY [--witness VKEY …] [--quorum N]
     python verifier.py consistency OLD NEW HASHES --log VKEY …
-    python verifier.py directory   DIR --log VKEY …
+    python verifier.py directory   DIR [OLDER …] --log VKEY …
+
+Exit codes: 0 proved, 1 malformed or unreadable, 2 wrong command, 3 another log's, 4 not signed by a key that was given,
+5 a wrong signature, 6 not in the tree, 7 a size larger than the tree, 8 an older checkpoint does not fit, 9 tiles do not fit.
 
 It imports nothing else of this project and shares no code with what made the proofs, so it may be read, copied and run
 by whoever does not trust the vault. Every ``verify_`` function returns what was proved or raises Unverified.
@@ -15,39 +18,39 @@ from __future__ import annotations
 
 import argparse
 import base64
-import binascii
 import hashlib
 import json
 import re
 import sys
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-HASH_SIZE = 32
-TILE_WIDTH = 256
-MAX_SIZE = 2**63 - 1
-MAX_PROOF_LINES = 63
-MAX_SIGNATURES = 100
-LOG_SIGNATURE = 0x01
-COSIGNATURE = 0x04
+HASH_SIZE, TILE_WIDTH = 32, 256
+MAX_SIZE, MAX_PROOF_LINES, MAX_SIGNATURES = 2**63 - 1, 63, 100
+LOG_SIGNATURE, COSIGNATURE = 0x01, 0x04
 PROOF_HEADER = "c2sp.org/tlog-proof@v1"
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 _KEY_NAME = re.compile(r"[^\s+]+")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 
+MALFORMED, OTHER_LOG, UNKNOWN_KEY, WRONG_SIGNATURE, NOT_IN_TREE, LARGER, NOT_CONTINUED, TILES = 1, 3, 4, 5, 6, 7, 8, 9
+
+
 class Unverified(Exception):
-    """Raised when something is not proved: malformed, not signed by the key, or not of the tree."""
+    """Raised when something is not proved; ``code`` is the exit code that tells why."""
+
+    def __init__(self, detail: str, code: int = MALFORMED) -> None:
+        super().__init__(detail)
+        self.code = code
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """A verifier key: who signs, with which kind of signature."""
 
     name: str
@@ -56,16 +59,14 @@ class Key:
     public: bytes
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(NamedTuple):
     """A signed note that nobody has verified yet; ``signatures`` are (name, key id, signature)."""
 
     text: str
     signatures: tuple[tuple[str, bytes, bytes], ...]
 
 
-@dataclass(frozen=True)
-class Checkpoint:
+class Checkpoint(NamedTuple):
     """A verified head of the log; ``cosigned`` are (witness, POSIX seconds)."""
 
     origin: str
@@ -97,11 +98,11 @@ def tree_hash(hashes: Sequence[bytes]) -> bytes:
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
     """RFC 9162 §2.1.3.2: the leaf stands at ``index`` in the tree of ``size`` leaves with that root."""
     if not 0 <= index < size <= MAX_SIZE or len(leaf) != HASH_SIZE:
-        raise Unverified("the index is not one of the tree")
+        raise Unverified(f"the index {index} is not one of a tree of {size} entries", LARGER)
     at, last, reached = index, size - 1, leaf
     for sibling in proof:
         if last == 0:
-            raise Unverified("the inclusion proof is too long")
+            raise Unverified("the inclusion proof is too long", NOT_IN_TREE)
         if at & 1 or at == last:
             reached = node_hash(sibling, reached)
             while not at & 1 and at:
@@ -110,13 +111,13 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
             reached = node_hash(reached, sibling)
         at, last = at >> 1, last >> 1
     if last != 0 or reached != root:
-        raise Unverified("the inclusion proof does not lead to the root")
+        raise Unverified("the inclusion proof does not lead to the root", NOT_IN_TREE)
 
 
 def verify_consistency(old_size: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]) -> None:
     """RFC 9162 §2.1.4.2: the tree of ``size`` leaves begins with the tree of ``old_size`` leaves."""
     if not 0 <= old_size <= size <= MAX_SIZE:
-        raise Unverified("the newer tree is smaller")
+        raise Unverified(f"the newer tree is smaller: {size} entries after {old_size}", LARGER)
     if old_size in (0, size):
         _verify_trivial(old_size, old_root, size, root, proof)
         return
@@ -124,14 +125,14 @@ def verify_consistency(old_size: int, old_root: bytes, size: int, root: bytes, p
     if old_size & (old_size - 1) == 0:
         path.insert(0, old_root)
     if not path:
-        raise Unverified("the consistency proof is empty")
+        raise Unverified("the consistency proof is empty", NOT_CONTINUED)
     at, last = old_size - 1, size - 1
     while at & 1:
         at, last = at >> 1, last >> 1
     old, new = path[0], path[0]
     for sibling in path[1:]:
         if last == 0:
-            raise Unverified("the consistency proof is too long")
+            raise Unverified("the consistency proof is too long", NOT_CONTINUED)
         if at & 1 or at == last:
             old, new = node_hash(sibling, old), node_hash(sibling, new)
             while not at & 1 and at:
@@ -140,17 +141,17 @@ def verify_consistency(old_size: int, old_root: bytes, size: int, root: bytes, p
             new = node_hash(new, sibling)
         at, last = at >> 1, last >> 1
     if last != 0 or old != old_root or new != root:
-        raise Unverified("the newer tree does not begin with the older one")
+        raise Unverified("the newer tree does not begin with the older one", NOT_CONTINUED)
 
 
 def _verify_trivial(old_size: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]) -> None:
     if proof:
-        raise Unverified("the consistency proof is too long")
+        raise Unverified("the consistency proof is too long", NOT_CONTINUED)
     for some_size, some_root in ((old_size, old_root), (size, root)):
         if some_size == 0 and some_root != tree_hash([]):
             raise Unverified("the empty tree has another root")
     if old_size == size and old_root != root:
-        raise Unverified("two trees of the same size have different roots")
+        raise Unverified("two trees of the same size have different roots", NOT_CONTINUED)
 
 
 def key_id(name: str, kind: int, public: bytes) -> bytes:
@@ -202,16 +203,13 @@ def verify_checkpoint(note: str, log: Key, witnesses: Sequence[Key] = (), quorum
     parsed = parse_note(note)
     found = parse_checkpoint(parsed.text)
     if log.kind != LOG_SIGNATURE or found.origin != log.name:
-        raise Unverified("the checkpoint is of another log")
+        raise Unverified(f"the checkpoint is of another log: {found.origin}, not {log.name}", OTHER_LOG)
     if not [s for s in parsed.signatures if s[:2] == (log.name, log.id) and _verify_signature(log, parsed.text, s[2])]:
-        raise Unverified("the checkpoint is not signed by the log")
-    cosigned = {}
-    for witness in witnesses:
-        for signature in parsed.signatures:
-            if signature[:2] == (witness.name, witness.id):
-                cosigned[witness.name] = verify_cosignature(witness, parsed.text, signature[2])
+        raise Unverified("the checkpoint is not signed by the log with the key that was given", UNKNOWN_KEY)
+    pairs = [(witness, s[2]) for witness in witnesses for s in parsed.signatures if s[:2] == (witness.name, witness.id)]
+    cosigned = {witness.name: verify_cosignature(witness, parsed.text, signature) for witness, signature in pairs}
     if len(cosigned) < quorum:
-        raise Unverified(f"{len(cosigned)} of the known witnesses cosigned, {quorum} are wanted")
+        raise Unverified(f"{len(cosigned)} of the known witnesses cosigned, {quorum} are wanted", UNKNOWN_KEY)
     if found.size == 0 and found.root != tree_hash([]):
         raise Unverified("the empty tree has another root")
     return Checkpoint(found.origin, found.size, found.root, tuple(sorted(cosigned.items())))
@@ -231,7 +229,7 @@ def _verify_signature(key: Key, message: str, signature: bytes) -> bool:
         Ed25519PublicKey.from_public_bytes(key.public).verify(signature, message.encode())
     except (InvalidSignature, ValueError):
         # A known key's wrong signature spoils the whole note (signed-note, Signatures).
-        raise Unverified(f"a signature is not that of {key.name}") from None
+        raise Unverified(f"a signature is not that of {key.name}", WRONG_SIGNATURE) from None
     return True
 
 
@@ -270,19 +268,21 @@ def verify_entry(shown: dict[str, Any]) -> tuple[bytes, dict[str, object]]:
     if any(len(digest) != HASH_SIZE for digest in digests):
         raise Unverified("the entry is malformed")
     if len({name for _, name, _ in named}) != len(named) or not {digest for digest, _, _ in named} <= set(digests):
-        raise Unverified("a disclosed field is not the one that was committed")
+        raise Unverified("a disclosed field is not the one that was committed", NOT_IN_TREE)
     leaf = leaf_hash(b"\x01" + entry.bytes + b"".join(digests))
     return leaf, {name: value for _, name, value in named}
 
 
-def verify_directory(directory: Path, log: Key, witnesses: Sequence[Key] = (), quorum: int = 0) -> Checkpoint:
-    """``checkpoint`` and ``tile/<L>/<N>[.p/<W>]`` below the directory: every tile is the one that the root demands."""
+def verify_directory(
+    directory: Path, log: Key, witnesses: Sequence[Key] = (), quorum: int = 0, older: Sequence[Checkpoint] = ()
+) -> Checkpoint:
+    """``checkpoint`` and ``tile/<L>/<N>[.p/<W>]``: every tile is what the root demands, and the older trees stand first."""
     head = verify_checkpoint(_read(directory / "checkpoint").decode(), log, witnesses, quorum)
     count, level, below, rightmost = head.size, 0, None, None
     while count:
         hashes = _read_level(directory, level, count)
         if below is not None and hashes != below:
-            raise Unverified(f"the tiles of level {level} are not made of those below")
+            raise Unverified(f"the tiles of level {level} are not made of those below", TILES)
         tiles = [hashes[i : i + TILE_WIDTH] for i in range(0, count, TILE_WIDTH)]
         below = [tree_hash(tile) for tile in tiles if len(tile) == TILE_WIDTH]
         rest = tiles[-1] if len(tiles[-1]) < TILE_WIDTH else []
@@ -290,7 +290,12 @@ def verify_directory(directory: Path, log: Key, witnesses: Sequence[Key] = (), q
         rightmost = tree_hash(edge) if edge else None
         count, level = count // TILE_WIDTH, level + 1
     if (rightmost or tree_hash([])) != head.root:
-        raise Unverified("the tiles do not make the checkpoint's root")
+        raise Unverified("the tiles do not make the checkpoint's root", TILES)
+    for one in older:
+        if one.size > head.size:
+            raise Unverified(f"the older checkpoint has {one.size} entries, the log has {head.size}", LARGER)
+        if tree_hash(_read_level(directory, 0, head.size)[: one.size]) != one.root:
+            raise Unverified(f"the log does not begin with the older checkpoint of {one.size} entries", NOT_CONTINUED)
     return head
 
 
@@ -302,16 +307,15 @@ def _read_level(directory: Path, level: int, count: int) -> list[bytes]:
         partial = whole.with_name(whole.name + ".p") / str(width)
         content = _read(partial if width < TILE_WIDTH and not whole.exists() else whole)[: width * HASH_SIZE]
         if len(content) != width * HASH_SIZE:
-            raise Unverified(f"tile {n} of level {level} is too short")
+            raise Unverified(f"tile {n} of level {level} is too short", TILES)
         hashes += [content[i : i + HASH_SIZE] for i in range(0, len(content), HASH_SIZE)]
     return hashes
 
 
 def _tile_name(n: int) -> str:
-    groups = [f"{n % 1000:03}"]
-    while n := n // 1000:
-        groups.append(f"x{n % 1000:03}")
-    return "/".join(reversed(groups))
+    text = f"{n:03}".zfill(-(-len(str(n)) // 3) * 3)
+    groups = [text[i : i + 3] for i in range(0, len(text), 3)]
+    return "/".join([f"x{group}" for group in groups[:-1]] + groups[-1:])
 
 
 def _read(path: Path) -> bytes:
@@ -337,7 +341,7 @@ def parse_hash(text: str) -> bytes:
 def _unbase64(text: str) -> bytes:
     try:
         content = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         content = b""
     # Other spellings of the same bytes are refused, so that no text can be changed and still verify.
     if base64.b64encode(content).decode() != text:
@@ -350,13 +354,20 @@ def _unbase64url(text: str) -> bytes:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; 0 when all is proved, 1 when not."""
-    given = _parser().parse_args(arguments)
+    """The command line; its exit code stands at the head of this file."""
+    parser = argparse.ArgumentParser(description="Verify the log's checkpoints, proofs and tiles, offline.")
+    commands = parser.add_subparsers(dest="what", required=True)
+    for what, paths in (("checkpoint", 1), ("proof", 2), ("consistency", 3), ("directory", "+")):
+        command = commands.add_parser(what)
+        command.add_argument("paths", nargs=paths)
+        command.add_argument("--log", required=True)
+        command.add_argument("--witness", action="append", default=[])
+        command.add_argument("--quorum", type=int, default=0)
     try:
-        sys.stdout.write(run(given) + "\n")
+        sys.stdout.write(run(parser.parse_args(arguments)) + "\n")
     except (Unverified, OSError, ValueError) as error:
         sys.stderr.write(f"not verified: {error}\n")
-        return 1
+        return getattr(error, "code", MALFORMED)
     return 0
 
 
@@ -371,7 +382,8 @@ def run(given: argparse.Namespace) -> str:
     if given.what == "checkpoint":
         head = checkpoint(given.paths[0])
     elif given.what == "directory":
-        head = verify_directory(Path(given.paths[0]), log, witnesses, given.quorum)
+        older = [checkpoint(name) for name in given.paths[1:]]
+        head = verify_directory(Path(given.paths[0]), log, witnesses, given.quorum, older)
     elif given.what == "consistency":
         old, head = checkpoint(given.paths[0]), checkpoint(given.paths[1])
         hashes = [parse_hash(line) for line in _read(Path(given.paths[2])).decode().splitlines()]
@@ -382,18 +394,6 @@ def run(given: argparse.Namespace) -> str:
     said = [f"verified: {head.origin} size {head.size} root {head.root.hex()}"]
     said += [f"cosigned: {name} at {seconds}" for name, seconds in head.cosigned]
     return "\n".join(said + [f"field: {name} = {json.dumps(value)}" for name, value in fields.items()])
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Verify the log's checkpoints, proofs and tiles, offline.")
-    commands = parser.add_subparsers(dest="what", required=True)
-    for what, paths in {"checkpoint": 1, "proof": 2, "consistency": 3, "directory": 1}.items():
-        command = commands.add_parser(what)
-        command.add_argument("paths", nargs=paths)
-        command.add_argument("--log", required=True)
-        command.add_argument("--witness", action="append", default=[])
-        command.add_argument("--quorum", type=int, default=0)
-    return parser
 
 
 if __name__ == "__main__":

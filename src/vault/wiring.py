@@ -29,7 +29,7 @@ from vault.api.consents import consents_router
 from vault.api.documents import documents_router
 from vault.api.health import health_router
 from vault.api.log import log_router
-from vault.api.metrics import MeasuredDoor, Metrics, metrics_router
+from vault.api.metrics import LogGauges, MeasuredDoor, Metrics, metrics_router
 from vault.api.openings import openings_router
 from vault.api.transfers import transfers_router
 from vault.oauth.remote_keys import HttpRemoteKeys
@@ -147,11 +147,12 @@ def build_app(parts: Parts, also: Sequence[Router] = ()) -> Litestar:
     """The whole HTTP surface over the parts, and ``also`` what the demo adds."""
     guard = ResourceGuard(parts.oauth)
     checks = {"database": parts.door.check, "store": parts.store.check}
+    log = PostgresLog(parts.service)
     routers = [
         oauth_router(parts.oauth), cases_router(parts.cases), documents_router(parts.documents), consents_router(parts.consents), closing_router(parts.closing),
         transfers_router(parts.transfers), openings_router(Openings(parts.door)),
-        log_router(Transparency(PostgresLog(parts.service))),
-        health_router(checks), metrics_router(parts.metrics),
+        log_router(Transparency(log)),
+        health_router(checks), metrics_router(parts.metrics, LogGauges(parts.metrics, log.window)),
     ]  # fmt: skip
     app = create_app(
         [*routers, *also], authenticate=guard.authenticate, idempotency=Idempotency(parts.door, parts.keyring),

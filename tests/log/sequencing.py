@@ -15,6 +15,7 @@ from tests.support.logs import LOG, LOG_KEY, ORIGIN, public
 from vault import verifier
 from vault.adapters.postgres.sequencer import PostgresTree
 from vault.services.sequencer import Sequencer
+from vault.verifier import Key
 
 POINTS = [(method, when) for method in ("elect", "begin", "batch", "append", "publish") for when in ("before", "after")]
 
@@ -49,8 +50,8 @@ class Mortal(PostgresTree):
         setattr(self, method, called)
 
 
-def sequencer(tree: PostgresTree, batch: int = 64) -> Sequencer:
-    return Sequencer(tree, Signer(), ORIGIN, batch=batch)
+def sequencer(tree: PostgresTree, batch: int = 64, origin: str = ORIGIN) -> Sequencer:
+    return Sequencer(tree, Signer(), origin, batch=batch)
 
 
 async def write(owner: Any, n: int) -> None:
@@ -91,7 +92,7 @@ async def drain(url: str) -> None:
         await tree.close()
 
 
-async def check_whole(monitor: Any) -> int:
+async def check_whole(monitor: Any, log: Key = LOG) -> int:
     """Every entry stands in the tree once, or waits; tiles, head and checkpoint belong to these entries. The tree's size."""
     rows = await monitor.fetch(
         "SELECT p.leaf_index, e.id, e.leaf FROM vault.entry_position p LEFT JOIN vault.entry e ON e.id = p.entry ORDER BY 1"
@@ -109,7 +110,7 @@ async def check_whole(monitor: Any) -> int:
     assert b"".join(tile["hashes"] for tile in tiles) == b"".join(leaves)
     assert (tree["size"], tree["root"]) == (len(leaves), verifier.tree_hash(leaves))
     for row in await monitor.fetch("SELECT * FROM vault.checkpoint"):
-        head = verifier.verify_checkpoint(row["note"], LOG)
+        head = verifier.verify_checkpoint(row["note"], log)
         assert (head.size, head.root) == (row["size"], verifier.tree_hash(leaves[: head.size]))
     return len(leaves)
 

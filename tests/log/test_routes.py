@@ -42,7 +42,8 @@ async def test_p07_the_routes(vault_db: Database) -> None:
     app = Litestar([log_router(Transparency(PostgresLog(pool)))], exception_handlers=handlers)
     transport: Any = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://vault.example") as client:
-        assert (await client.get("/v1/log/checkpoint")).status_code == 404
+        none = await client.get("/v1/log/checkpoint")
+        assert (none.status_code, none.json()["code"]) == (404, "no-checkpoint-yet")
         await owner.execute(WRITE, 300)
         entry = await owner.fetchrow("SELECT * FROM vault.entry OFFSET 77 LIMIT 1")
         early = await client.get(f"/v1/log/proof/{entry['id']}")
@@ -58,16 +59,19 @@ async def test_p07_the_routes(vault_db: Database) -> None:
         assert (tile.status_code, len(tile.content)) == (200, 44 * 32)
         assert "immutable" in tile.headers["cache-control"]
         assert tile.headers["content-type"] == "application/octet-stream"
-        for path in (
-            "tile/0/001",
-            "tile/0/001.p/45",
-            "tile/9/000",
-            "tile/entries/000",
-            "tile/0/x/1",
-            f"proof/{'0' * 8}-0000-7000-8000-{'0' * 12}",
+        unknown = f"proof/{'0' * 8}-0000-7000-8000-{'0' * 12}"
+        for path, told, said in (
+            ("tile/0/001", "tile-out-of-range", "the tree has 300 entries"),
+            ("tile/0/001.p/45", "tile-out-of-range", "the tree has 300 entries"),
+            ("tile/9/000", "tile-out-of-range", "the tree has 300 entries"),
+            ("tile/entries/000", "tile-out-of-range", "no tile's path"),
+            ("tile/0/x/1", "tile-out-of-range", "no tile's path"),
+            (unknown, "unknown-entry", "no such entry"),
+            ("restart", "never-begun-anew", "never begun anew"),
         ):
             answer = await client.get(f"/v1/log/{path}")
-            assert (answer.status_code, answer.json()["code"]) == (404, "not-found"), path
+            assert (answer.status_code, answer.json()["code"]) == (404, told), path
+            assert said in answer.json()["detail"]
     await pool.close()
 
 
@@ -164,8 +168,8 @@ async def test_p07_kept_witnessed_watched_and_verified_from_the_command_line(
     tile = tmp_path / "copy" / "tile" / tile_path(0, 0, 256)
     tile.write_bytes(bytes(32) + tile.read_bytes()[32:])
     code, _, err = await vault(env, "log", "verify", "directory", str(tmp_path / "copy"), *keys)
-    assert code == 1
-    assert err.startswith("vault: not verified: ")
+    assert code == 9
+    assert err.startswith("vault: not verified: the tiles ")
     (tmp_path / "witness" / "seen.json").unlink()
     assert "cosign a fork" in (await vault(env, "witness", "run", "--dir", directory, "--log", log_key))[2]
 

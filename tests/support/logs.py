@@ -32,6 +32,11 @@ LOG = verifier.parse_vkey(LOG_VKEY)
 WITNESS_SIGNER = verifier.parse_vkey(WITNESS_VKEY)
 
 
+def log_of(origin: str) -> verifier.Key:
+    """The log's key under another origin."""
+    return verifier.parse_vkey(checkpoint.encode_vkey(origin, checkpoint.LOG_SIGNATURE, public(LOG_KEY)))
+
+
 def leaf(n: int) -> bytes:
     return verifier.leaf_hash(b"%d" % n)
 

@@ -13,10 +13,10 @@ from litestar import MediaType, Response, Router, get
 from litestar.params import FromPath
 
 from vault.api.problems import Problem, problem
-from vault.errors import Hidden, InvalidInput
+from vault.errors import InvalidInput
 from vault.formats.tiles import parse_tile_path
 from vault.model import EntryId
-from vault.services.transparency import Transparency, Waiting
+from vault.services.transparency import Shown, TileOutOfRange, Transparency, Waiting
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 BRIEF = "public, max-age=1"
@@ -43,7 +43,7 @@ def log_router(transparency: Transparency) -> Router:
         try:
             place = parse_tile_path(tile.removeprefix("/"))
         except InvalidInput:
-            raise Hidden("the tree has no such tile") from None
+            raise TileOutOfRange("this is no tile's path: <L>/<N>, or <L>/<N>.p/<W> for one that is not full") from None
         content = await transparency.tile(*place)
         return Response(content, media_type="application/octet-stream", headers={"Cache-Control": IMMUTABLE})
 
@@ -57,7 +57,12 @@ def log_router(transparency: Transparency) -> Router:
             return problem(409, "not-in-tree-yet", "Conflict", detail, headers=headers)
         return Response(found, media_type=MediaType.TEXT, headers={"Cache-Control": BRIEF})
 
-    handlers: list[Any] = [checkpoint, tile, proof]
+    @get("/restart")
+    async def restart() -> Response[Shown]:
+        """The first leaf of a log that was begun anew after a restore; 404 when this one never was."""
+        return Response(await transparency.restarted(), headers={"Cache-Control": BRIEF})
+
+    handlers: list[Any] = [checkpoint, tile, proof, restart]
     return Router("/v1/log", route_handlers=handlers, tags=["log"])
 
 

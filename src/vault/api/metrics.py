@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import uuid
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -26,10 +26,11 @@ from prometheus_client import (
     generate_latest,
 )
 
-from vault.errors import ConfirmationRequired, Hidden, Refused
+from vault.errors import ConfirmationRequired, Hidden, Refused, Unavailable
 from vault.model import Act, Clearance, EntryId, Outcome, TokenSecret
 from vault.ports import Done, Door
 from vault.rules.reasons import Reason
+from vault.services.transparency import Window
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "other"
@@ -146,13 +147,35 @@ class MeasuredDoor:
         return self._door.promise(*arguments)
 
 
-def metrics_router(metrics: Metrics) -> Router:
+class LogGauges:
+    """How far the log is, asked of the database at each scrape; what is not known is NaN."""
+
+    def __init__(self, metrics: Metrics, window: Callable[[], Awaitable[Window | None]]) -> None:
+        self._window = window
+        self._known: Window | None = None
+        metrics.watch("log_size", "Entries in the log's tree", lambda: self._value("size"))
+        metrics.watch("log_waiting", "Entries that wait for the tree", lambda: self._value("waiting"))
+        told = "Since when the tree holds something that no witness has cosigned; 0 when it does not"
+        metrics.watch("log_uncosigned_seconds", told, lambda: self._value("uncosigned_s"))
+
+    async def refresh(self) -> None:
+        try:
+            self._known = await self._window()
+        except Unavailable:
+            self._known = None
+
+    def _value(self, name: str) -> float:
+        return float("nan") if self._known is None else float(getattr(self._known, name))
+
+
+def metrics_router(metrics: Metrics, log: LogGauges) -> Router:
     """`GET /metrics`, for a scraper on the machine itself; anybody else is told that there is nothing here."""
 
-    @get("/metrics", include_in_schema=False, sync_to_thread=False)
-    def scrape(request: Request[Any, Any, Any]) -> Response[bytes]:
+    @get("/metrics", include_in_schema=False)
+    async def scrape(request: Request[Any, Any, Any]) -> Response[bytes]:
         if not is_local(request):
             raise NotFoundException
+        await log.refresh()
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     return Router("/", route_handlers=[scrape])

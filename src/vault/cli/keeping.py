@@ -24,17 +24,21 @@ from vault.adapters.keyring.file import FileKeyring
 from vault.adapters.postgres.monitor import PostgresLogDatabase
 from vault.adapters.postgres.pool import Pool
 from vault.adapters.postgres.reports import PostgresReportLog
-from vault.adapters.postgres.sequencer import PostgresLog, PostgresTree
+from vault.adapters.postgres.restart import PostgresRestart
+from vault.adapters.postgres.sequencer import PostgresLog, PostgresTree, shown_of
 from vault.adapters.remembered import RememberedFile
 from vault.adapters.tile_directory import TileDirectory
 from vault.adapters.witness_http import HttpWitness
-from vault.errors import InvariantViolated, SettingsWrong
+from vault.cli.owner import connect
+from vault.errors import IntegrityBroken, InvariantViolated, SettingsWrong
 from vault.services.monitor import Monitor
 from vault.services.reports import Form, Summary, report
+from vault.services.restart import Record, restart
 from vault.services.sequencer import Sequencer, log_vkey
+from vault.services.transparency import Shown, Window
 from vault.services.witness import Publisher, Witness
 from vault.settings import DatabaseRole, Settings, require
-from vault.verifier import Key, Unverified, parse_vkey
+from vault.verifier import Key, Unverified, parse_vkey, verify_directory
 
 KEY_FILE, STATE_FILE, NAME_FILE = "witness.key", "seen.json", "name"
 _WAIT_S = 10.0
@@ -109,6 +113,52 @@ async def watch_log(
     finally:
         mirror.close()
         await pool.close()
+
+
+async def read_window(settings: Settings) -> Window:
+    """How far the log is. Raises: SettingsWrong before its first start; DatabaseUnavailable."""
+    pool = Pool(settings.database_url(DatabaseRole.SEQUENCER), size=1, wait_s=_WAIT_S)
+    try:
+        window = await PostgresLog(pool).window()
+    finally:
+        await pool.close()
+    if window is None:
+        raise SettingsWrong("there is no log yet; start one with: vault log keep")
+    return window
+
+
+def window_text(window: Window) -> str:
+    """The same in words."""
+    cosigned = f"cosigned up to {window.cosigned_size}" if window.cosigned_size is not None else "never cosigned"
+    since = f", the rest not since {window.uncosigned_s:.0f} s" if window.uncosigned_since else ""
+    return f"{window.origin}: {window.size} entries in the tree, {window.waiting} wait for it; {cosigned}{since}"
+
+
+async def begin_anew(
+    settings: Settings, note: bytes, log: Key, witnesses: Sequence[Key], origin: str, copy: Path | None
+) -> tuple[Shown | None, Record]:
+    """Begin the log anew; the new first leaf as anyone may verify it, and what it says."""
+    if not origin or "+" in origin or any(c.isspace() for c in origin):
+        raise SettingsWrong("an origin has no spaces and no plus")
+    connection = await connect(settings, DatabaseRole.OWNER)
+    mirror = None
+    try:
+        copied = None
+        if copy is not None:
+            size = verify_directory(copy, log, witnesses, quorum=1).size
+            mirror = TileDirectory(copy)
+            copied = (size, lambda n: mirror.tile((0, n), size))
+        store = PostgresRestart(connection)
+        await store.lead()
+        _, record = await restart(store, note.decode(), log, witnesses, origin, copied)
+        row = await connection.fetchrow("SELECT entry, digests, disclosures FROM vault.log_restarted()")
+        return shown_of(row), record
+    except (UnicodeDecodeError, Unverified) as error:
+        raise IntegrityBroken(f"not verified: {error}") from None
+    finally:
+        if mirror is not None:
+            mirror.close()
+        await connection.close()
 
 
 async def print_report(settings: Settings, application: str, span: tuple[dt.datetime, dt.datetime], form: Form) -> str:

@@ -96,9 +96,66 @@ def report(*, application: str, since: str, until: str, form: Literal["csv", "js
     click.echo(asyncio.run(print_report(load_settings(), application, span, form)), err=True)
 
 
+@log.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def status(*, as_json: bool) -> None:
+    """Say how far the log is, and since when no witness has cosigned it.
+
+    Until a cosigned checkpoint covers an entry, only its promise (Vault-Log-Entry) protects it. Runs under the sequencer's
+    role.
+    """
+    import asyncio
+
+    import msgspec
+
+    from vault.cli.keeping import read_window, window_text
+    from vault.settings import load_settings
+
+    window = asyncio.run(read_window(load_settings()))
+    click.echo(msgspec.json.encode(window).decode() if as_json else window_text(window))
+
+
+@log.command()
+@click.option("--origin", required=True, help="The new log's name, such as vault.example/log/2.")
+@click.option("--checkpoint", "note", required=True, type=_FILE, help="The last cosigned checkpoint, from the witness.")
+@click.option("--log", "log_key", required=True, help="The verifier key of the log as it was.")
+@click.option("--witness", "witness_keys", required=True, multiple=True, help="A witness's verifier key.")
+@click.option(
+    "--copy",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The monitor's copy, which tells exactly what was lost.",
+)
+def restart(*, origin: str, note: Path, log_key: str, witness_keys: tuple[str, ...], copy: Path | None) -> None:
+    """Begin the log anew under another origin, after a restored backup lost what a witness had cosigned.
+
+    The new log's first leaf holds the last cosigned checkpoint and what was lost; it goes to stdout, as a file that
+    "vault log verify proof" takes. Runs as the schema's owner, while no sequencer runs.
+    """
+    import asyncio
+
+    import msgspec
+
+    from vault.cli.keeping import begin_anew, read_vkey
+    from vault.settings import load_settings
+
+    keys = [read_vkey(text) for text in witness_keys]
+    shown, record = asyncio.run(begin_anew(load_settings(), note.read_bytes(), read_vkey(log_key), keys, origin, copy))
+    click.echo(msgspec.json.encode(shown).decode())
+    click.echo(
+        f"{record.held} leaves of the cosigned log are held, {record.lost} are lost\n"
+        f"now set log_origin to {origin}, give the new key (vault log key) to witness, monitor and whoever verifies, with a"
+        f" new --memory, and keep the old copy: it proves the old log",
+        err=True,
+    )
+
+
 @log.group()
 def verify() -> None:
     """Verify checkpoints, proofs and whole logs, offline and without settings.
+
+    Exit codes: 0 proved, 1 malformed or unreadable, 2 wrong command, 3 another log's, 4 not signed by a key that was
+    given, 5 a wrong signature, 6 not in the tree, 7 a size larger than the tree, 8 an older checkpoint does not fit, 9
+    tiles do not fit.
 
     The same checks are in one file that runs alone: src/vault/verifier.py.
     """
@@ -151,20 +208,25 @@ def consistency(old: Path, new: Path, hashes: Path, **keys: Any) -> None:
 
 @verify.command()
 @click.argument("folder", metavar="DIRECTORY", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("older", nargs=-1, type=_FILE)
 @_keys
-def directory(folder: Path, **keys: Any) -> None:
-    """A whole log: DIRECTORY holds checkpoint and tile/…, as the monitor's copy does."""
-    _verify("directory", [folder], keys)
+def directory(folder: Path, older: tuple[Path, ...], **keys: Any) -> None:
+    """A whole log: DIRECTORY holds checkpoint and tile/…, as the monitor's copy does.
+
+    OLDER are checkpoints that you kept: the log must begin with the tree of each.
+    """
+    _verify("directory", [folder, *older], keys)
 
 
 def _verify(what: str, paths: list[Path], keys: dict[str, Any]) -> None:
     import argparse
+    import sys
 
     from vault import verifier
-    from vault.errors import IntegrityBroken
 
     given = argparse.Namespace(what=what, paths=[str(path) for path in paths], **keys)
     try:
         click.echo(verifier.run(given))
     except (verifier.Unverified, ValueError) as error:
-        raise IntegrityBroken(f"not verified: {error}") from None
+        click.echo(f"vault: not verified: {error}", err=True)
+        sys.exit(getattr(error, "code", verifier.MALFORMED))

@@ -226,6 +226,6 @@ def test_it_runs_alone(tmp_path: Path) -> None:
         assert run(tmp_path, *arguments).returncode == 0, arguments
     (tmp_path / "hashes").write_text("")
     refused = run(tmp_path, "consistency", "old", "new", "hashes")
-    assert (refused.returncode, refused.stdout) == (1, "")
+    assert (refused.returncode, refused.stdout) == (8, "")
     assert refused.stderr.startswith("not verified: ")
     assert run(tmp_path, "checkpoint", "missing").returncode == 1

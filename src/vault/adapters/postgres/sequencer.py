@@ -10,9 +10,10 @@ import asyncpg
 
 from vault.adapters.postgres.pool import GONE, Pool
 from vault.errors import DatabaseUnavailable, IntegrityBroken
-from vault.formats.tiles import Part, TileId
+from vault.formats.entry import encode_b64url
+from vault.formats.tiles import Part, TileId, split_hashes
 from vault.model import EntryId
-from vault.services.transparency import Head, Heads
+from vault.services.transparency import Head, Heads, Shown, Window
 
 LOCK = 7021003
 """The session advisory lock of the one sequencer; it needs a direct connection, not a pooler's."""
@@ -20,6 +21,8 @@ LOCK = 7021003
 ELECTION_S = 0.2
 _HEADS = "SELECT * FROM vault.log_checkpoints()"
 _TILES = "SELECT level, n, hashes FROM vault.log_tiles($1, $2)"
+_RESTARTED = "SELECT entry, digests, disclosures FROM vault.log_restarted()"
+_WINDOW = "SELECT * FROM vault.log_window()"
 _PLACE = "SELECT leaf_index FROM vault.log_place($1)"
 _TRY = "SELECT pg_try_advisory_lock($1)"
 _BEGIN = "SELECT origin, size, root FROM vault.tree_begin($1)"
@@ -40,6 +43,14 @@ def heads_of(rows: Sequence[Any]) -> Heads:
     )
 
 
+def shown_of(row: Any) -> Shown | None:
+    """The row of vault.log_restarted(), if there is one."""
+    if row is None:
+        return None
+    digests = [encode_b64url(one) for one in split_hashes(row["digests"])]
+    return Shown(str(row["entry"]), digests, list(row["disclosures"]))
+
+
 class PostgresLog:
     """transparency.LogReader, and the publisher's store, over a pool of the service or the sequencer."""
 
@@ -56,6 +67,19 @@ class PostgresLog:
     async def place(self, entry: EntryId) -> tuple[bool, int | None]:
         row = await self._pool.row(_PLACE, entry)
         return row is not None, row["leaf_index"] if row else None
+
+    async def restarted(self) -> Shown | None:
+        return shown_of(await self._pool.row(_RESTARTED))
+
+    async def window(self) -> Window | None:
+        row = await self._pool.row(_WINDOW)
+        if row is None:
+            return None
+        since = row["uncosigned_since"]
+        return Window(
+            row["origin"], row["size"], row["waiting"], row["signed_size"], row["cosigned_size"], row["cosigned_at"], since,
+            (row["now"] - since).total_seconds() if since else 0.0,
+        )  # fmt: skip
 
     async def cosign(self, size: int, root: bytes, note: str) -> None:
         await self._pool.row(_COSIGN, size, root, note)

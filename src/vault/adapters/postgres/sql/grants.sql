@@ -69,3 +69,4 @@ GRANT EXECUTE ON FUNCTION vault.tree_begin, vault.tree_batch, vault.tree_append,
 GRANT EXECUTE ON FUNCTION vault.log_checkpoints, vault.log_tiles, vault.log_place TO vault_service, vault_sequencer;
 GRANT SELECT ON vault.tree, vault.tree_tile, vault.checkpoint TO vault_monitor;
 GRANT EXECUTE ON FUNCTION vault.report_begin, vault.report_page TO vault_monitor;
+GRANT EXECUTE ON FUNCTION vault.log_restarted, vault.log_window TO vault_service, vault_sequencer;
