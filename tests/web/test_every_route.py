@@ -35,7 +35,7 @@ NOBODY = uuid.UUID(int=0x0190_0000_0000_7000_8000_0000_0000_0000)
 OPEN = {
     "GET /.well-known/oauth-authorization-server", "GET /oauth/jwks", "POST /oauth/token", "POST /oauth/revoke",
     "GET /health/live", "GET /health/ready", "GET /metrics", "GET /schema/openapi.json",
-    "GET /v1/log/checkpoint", "GET /v1/log/tile/{tile:path}", "GET /v1/log/proof/{entry:uuid}",
+    "GET /v1/log/checkpoint", "GET /v1/log/tile/{tile:path}", "GET /v1/log/proof/{entry:uuid}", "GET /v1/log/restart",
 }  # fmt: skip
 
 # Route -> (the body to send, what another agency's professional gets, what another agency's system gets)
