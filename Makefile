@@ -13,7 +13,7 @@ PIP_INSTALL := $(BIN)/pip --disable-pip-version-check install --quiet
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-annotate --no-header --no-emit-index-url \
 	--no-emit-find-links --no-emit-trusted-host --no-emit-options --allow-unsafe
 
-.PHONY: help venv venv-dev demo test test-needs test-long check format bench lock clean
+.PHONY: help venv venv-dev demo test test-needs test-long check format messages bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -65,6 +65,9 @@ check: $(VENV)/.dev ## format, lints, types, import direction; no tests, under h
 format: $(VENV)/.dev ## let ruff format and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+messages: $(VENV)/.dev ## bring the pages' catalogues up to date with their texts
+	$(BIN)/python tools/messages.py
 
 bench: $(VENV)/.dev ## measure releases, large documents and decisions; minutes (ARGS="--quick")
 	$(BIN)/python -m benchmarks.run $(ARGS)

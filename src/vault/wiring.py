@@ -37,6 +37,9 @@ from vault.oauth.resource import ResourceGuard, challenge_headers
 from vault.oauth.routes import oauth_router
 from vault.oauth.server import OAuthParts
 from vault.oauth.tokens import IssuerKeys
+from vault.pages.common import common_routers
+from vault.pages.faults import HANDLERS
+from vault.pages.shell import Shell
 from vault.ports import Door, ObjectStore
 from vault.rules.catalogue import PURPOSES
 from vault.services.cases import Cases
@@ -154,12 +157,15 @@ def build_app(parts: Parts, also: Sequence[Router] = ()) -> Litestar:
         log_router(Transparency(log)),
         health_router(checks), metrics_router(parts.metrics, LogGauges(parts.metrics, log.window)),
     ]  # fmt: skip
+    shell = Shell(secure=parts.oauth.issuer.startswith("https:"))
     app = create_app(
-        [*routers, *also], authenticate=guard.authenticate, idempotency=Idempotency(parts.door, parts.keyring),
+        [*routers, *common_routers(shell), *also], for_people=HANDLERS, authenticate=guard.authenticate,
+        idempotency=Idempotency(parts.door, parts.keyring),
         limits=Limits(), metrics=parts.metrics, challenge_headers=challenge_headers, max_json_bytes=parts.settings.max_json_bytes,
         version=version("consent-vault"), on_startup=[parts.warm], on_shutdown=[parts.close],
     )  # fmt: skip
     app.state.sessions = SessionGate(parts.sessions, parts.oauth.issuer)
+    app.state.shell = shell
     return app
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from litestar import Litestar, Router
+from litestar import Litestar, Request, Response, Router
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.types import ControllerRouterHandler, Message, Scope
+from litestar.types import ControllerRouterHandler, ExceptionHandlersMap, Message, Scope
 
 from vault.api.admission import Admission, Gate, Limits
 from vault.api.asking import Authenticate
@@ -26,6 +26,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "referrer-policy": "no-referrer",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
 }
+_FOR_SOFTWARE = ("/v1/", "/oauth/", "/health/", "/metrics", "/schema", "/.well-known/")
 _SECURITY = [(name.encode("ascii"), value.encode("ascii")) for name, value in SECURITY_HEADERS.items()]
 
 
@@ -39,13 +40,17 @@ def create_app(
     challenge_headers: Callable[[Unauthenticated], dict[str, str]],
     max_json_bytes: int,
     version: str,
+    for_people: ExceptionHandlersMap | None = None,
     on_startup: Sequence[Callable[[], Any]] = (),
     on_shutdown: Sequence[Callable[[], Any]] = (),
 ) -> Litestar:
-    """The application. ``authenticate`` and ``challenge_headers`` come from the authorization server's side."""
+    """The application. ``authenticate`` and ``challenge_headers`` come from the authorization server's side.
+
+    ``for_people`` answers a browser with a page where no route answers; software gets a problem document.
+    """
     app = Litestar(
         route_handlers=list(routers),
-        exception_handlers={VaultError: on_vault_error, HTTPException: on_http_exception, Exception: on_any_error},
+        exception_handlers=_handlers(for_people or {}),
         request_max_body_size=max_json_bytes,
         before_send=[_add_headers],
         middleware=[Gate(limits)],
@@ -67,6 +72,19 @@ def create_app(
     app.state.idempotency = idempotency
     app.state.challenge_headers = challenge_headers
     return app
+
+
+def _handlers(for_people: ExceptionHandlersMap) -> ExceptionHandlersMap:
+    def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+        page = for_people.get(HTTPException)
+        told: Response[Any] = (page if page and _asked_by_people(request) else on_http_exception)(request, error)
+        return told
+
+    return {VaultError: on_vault_error, HTTPException: on_http, Exception: on_any_error}
+
+
+def _asked_by_people(request: Request[Any, Any, Any]) -> bool:
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(_FOR_SOFTWARE)
 
 
 async def _add_headers(message: Message, _: Scope) -> None:

@@ -1,0 +1,58 @@
+"""The catalogues are whole, and hold exactly what the pages say."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vault.pages.texts import LANGUAGES, missing, read_language
+from vault.pages.words import Words
+
+ROOT = Path(__file__).parents[3]
+PLACES = re.compile(r"%\(\w+\)[a-z]|%%")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_message_is_without_its_translation(language: str) -> None:
+    assert {area: missing(catalog) for area, catalog in read_language(language).items() if missing(catalog)} == {}
+
+
+@pytest.mark.parametrize("language", ["fi", "sv"])
+def test_every_translation_fills_the_same_places(language: str) -> None:
+    wrong = []
+    for catalog in read_language(language).values():
+        for message in catalog:
+            ids = message.id if isinstance(message.id, tuple) else (message.id,)
+            texts = message.string if isinstance(message.string, tuple) else (message.string,)
+            wanted = set(PLACES.findall(str(ids[-1])))
+            # The singular may leave the number out; nothing may name a place that is not given.
+            wrong += [text for text in texts if set(PLACES.findall(str(text))) - wanted]
+            wrong += [text for text in texts[-1:] if set(PLACES.findall(str(text))) != wanted]
+    assert wrong == []
+
+
+def test_the_catalogues_are_those_of_the_code() -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools/messages.py", "--check"], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_days_sizes_and_lists_are_each_languages_own() -> None:
+    fi, sv, en = (Words(language) for language in LANGUAGES)
+    assert [one.day("2026-03-02") for one in (fi, sv, en)] == ["2. maaliskuuta 2026", "2 mars 2026", "2 March 2026"]
+    # An instant late in the evening of UTC is the next day in Helsinki.
+    late = "2026-06-30T21:30:00+00:00"
+    assert [one.moment(late) for one in (fi, sv, en)] == [
+        "1. heinäkuuta 2026 klo 00.30", "1 juli 2026 kl. 00.30", "1 July 2026 at 00:30",
+    ]  # fmt: skip
+    assert [one.size(1_430_000) for one in (fi, sv, en)] == ["1,4 MB", "1,4 MB", "1.4 MB"]
+    assert [one.size(size) for size in (0, 999, 1000, 12_345) for one in (fi,)] == ["0 B", "999 B", "1 kB", "12 kB"]
+    assert [one.listed(["a", "b", "c"]) for one in (fi, sv, en)] == ["a, b ja c", "a, b och c", "a, b and c"]
+    assert sv.document_type("kuntoutuspalaute") != "kuntoutuspalaute"
+    assert fi.role("no-such-role") == "no-such-role"
+    assert fi.names({"sv": "FPA"}) == "FPA"
