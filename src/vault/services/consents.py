@@ -77,7 +77,7 @@ class Explained(msgspec.Struct, frozen=True):
     reasons: list[str]
 
 
-class _About(msgspec.Struct, frozen=True):
+class ConsentAbout(msgspec.Struct, frozen=True):
     signed_by: str
     form_sha256: str
 
@@ -132,7 +132,7 @@ class Consents:
             )
         form, register = items[0], f"register:{items[0]['client']}"
         digest = self._keyring.open(cleared, register, f"document.digest|{form['id']}", unbase64(form["digest"]))
-        about = _About(signed_by=new.signed_by.name.strip(), form_sha256=digest.hex())
+        about = ConsentAbout(signed_by=new.signed_by.name.strip(), form_sha256=digest.hex())
         return self._keyring.seal(cleared, register, f"consent.about|{consent}", msgspec.json.encode(about))
 
     async def list_consents(self, secret: TokenSecret, case: CaseId, *, after: uuid.UUID | None, limit: int) -> Page:
@@ -154,7 +154,7 @@ class Consents:
         }  # fmt: skip
         if item["about"] is not None:
             opened = self._keyring.open(listed, register, f"consent.about|{item['id']}", unbase64(item["about"]))
-            about = msgspec.json.decode(opened, type=_About)
+            about = msgspec.json.decode(opened, type=ConsentAbout)
             view["signed_by"]["name"], view["form_sha256"] = about.signed_by, about.form_sha256
         return view
 

@@ -32,7 +32,7 @@ SMALL = 1024 * 1024
 """Objects up to this size are read and opened whole, before the first byte leaves."""
 
 
-class _About(msgspec.Struct, frozen=True):
+class DocumentAbout(msgspec.Struct, frozen=True):
     title: str
     filename: str
 
@@ -147,7 +147,7 @@ class Documents:
             cleared,
             parent,
             f"document.about|{document}",
-            msgspec.json.encode(_About(title=new.title.strip(), filename=new.filename)),
+            msgspec.json.encode(DocumentAbout(title=new.title.strip(), filename=new.filename)),
         )
         done = await self.door.act(
             "document_add", secret, case, document, about, sealed, (str(key.kind), key.subject, key.parent, key.wrapped)
@@ -343,9 +343,9 @@ class Documents:
             known | {"title": about.title, "filename": about.filename, "sha256": sha256}, DocumentView
         )
 
-    def _about(self, cleared: Clearance, parent: str, document: DocumentId, sealed: str) -> _About:
+    def _about(self, cleared: Clearance, parent: str, document: DocumentId, sealed: str) -> DocumentAbout:
         opened = self._keyring.open(cleared, parent, f"document.about|{document}", unbase64(sealed))
-        return msgspec.json.decode(opened, type=_About)
+        return msgspec.json.decode(opened, type=DocumentAbout)
 
 
 def _parent(cleared: Clearance) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import Any
 
 import msgspec
 
@@ -32,7 +31,7 @@ class Party(msgspec.Struct, frozen=True):
 
 
 class MySelf(msgspec.Struct, frozen=True):
-    """What is registered about the client; nothing at all for a person of whom nothing is kept.
+    """What is registered about the client; ``kept`` is False for a person of whom nothing is kept.
 
     ``address_protected`` is turvakielto; the vault keeps nobody's address. ``lapsed`` counts consents that a guardian
     signed and that wait for the client's own confirmation after the 18th birthday.
@@ -132,7 +131,8 @@ class Withheld(msgspec.Struct, frozen=True):
 class MyDocument(msgspec.Struct, frozen=True):
     """One paper. ``state`` says what the client can do with it:
 
-    ``open``: read it. ``waiting``: somebody must check it first, answered at the latest on ``answered_by``. ``withheld``:
+    ``open``: read it. ``waiting``: somebody must check it first, answered at the latest on ``answered_by``
+    (``requested``: somebody has asked; otherwise it is the day if they ask today). ``withheld``:
     not given, see ``withheld``. ``pages-withheld``: read ``copy`` (None while it is made), ``withheld`` says why.
     ``archived``: at the archive that ``MyCase.archived`` names. ``title`` and ``filename`` are None unless it is open.
     ``retracted`` is told of a paper that was filed by mistake: it opens to nobody but the client. ``signed_form`` is a
@@ -163,6 +163,7 @@ class MyDocument(msgspec.Struct, frozen=True):
     replaces: DocumentId | None = None
     valid_until: str | None = None
     answered_by: str | None = None
+    requested: bool = False
     withheld: Withheld | None = None
     copy: DocumentId | None = None
 
@@ -292,31 +293,41 @@ class MyWay(msgspec.Struct, frozen=True):
 
 
 class MyReader(msgspec.Struct, frozen=True):
-    """An organisation's professionals in one role, in one case: what they could open this moment.
+    """An organisation's professionals in these roles, in one case: what they could open this moment.
 
-    With a unit, only its professionals; ``one_person``: only one named professional of it. ``protected`` holds what is
-    specially protected (mental health and its like), apart from the rest in ``ways``.
+    No roles: any of its professionals (what it filed itself). With a unit, only that unit's professionals; a unit that
+    stands in no reader of its own can do what its organisation can, and one that stands here without ways can do nothing.
+    ``one_person``: one professional whom a clause names.
+    ``protected`` holds what is specially protected (mental health and its like), apart from the rest in ``ways``.
     """
 
     case: CaseId
     party: Party
-    role: str
+    roles: list[str]
     ways: list[MyWay]
     protected: list[MyWay]
     one_person: bool = False
+
+
+class MyCaseMember(MyMember, frozen=True, kw_only=True):
+    """A member, and of which case."""
+
+    case: CaseId
 
 
 class MyReaders(msgspec.Struct, frozen=True):
     """Who can open the client's papers now, as the door would decide at ``at``.
 
     ``closed`` are members of today who can open nothing. While ``paused``, only what an organisation filed itself is left.
+    ``papers`` counts all the client's papers; it is what every reader's share is of.
     """
 
     at: str
     paused: bool
     readers: list[MyReader]
-    closed: list[MyMember]
+    closed: list[MyCaseMember]
     papers: int
+    promise: str
 
 
 class Acted(msgspec.Struct, frozen=True):
@@ -325,4 +336,3 @@ class Acted(msgspec.Struct, frozen=True):
     id: uuid.UUID
     at: dt.datetime
     promise: str
-    facts: dict[str, Any]

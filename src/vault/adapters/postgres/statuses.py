@@ -41,6 +41,10 @@ _CONFLICT: Mapping[str, tuple[str, str]] = {
     "last-coordinator": ("last-coordinator", "a case keeps at least one coordinator; add another one first"),
     "already-filed": ("already-filed", "the document has its content already"),
     "given-up": ("upload-given-up", "this upload took too long and was given up; begin it again"),
+    "nothing-to-confirm": (
+        "nothing-to-confirm",
+        "only what a guardian signed is confirmed, from the 18th birthday on, and once",
+    ),
     "transfer-state": ("transfer-state", "the transfer is in a state that does not allow this"),
     "receipt-mismatch": ("receipt-mismatch", "the receipt is for another package than the one that was sent"),
     "unfiled": ("awaiting-content", "the document has no content yet; upload it first"),

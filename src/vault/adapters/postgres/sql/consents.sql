@@ -1,4 +1,19 @@
--- Consents, withdrawals, prohibitions, the facts about a client, the explanation. Source: design.md §3.2; GDPR Art. 7.
+-- Consents, withdrawals, the facts about a client, the explanation. Source: design.md §3.2; GDPR Art. 7.
+
+-- Every agency, unit and document that a clause names must exist, and the document be of these cases; which list names another.
+CREATE OR REPLACE FUNCTION vault.unknown_named(clauses jsonb, cases uuid[]) RETURNS text
+LANGUAGE sql STABLE
+RETURN (SELECT 'provisions[' || (p.place - 1) || '].' || x.list
+    FROM jsonb_array_elements(clauses) WITH ORDINALITY AS p (j, place)
+    CROSS JOIN LATERAL (
+        SELECT 'recipients' AS list, r FROM jsonb_array_elements(CASE jsonb_typeof(p.j -> 'recipients') WHEN 'array' THEN p.j -> 'recipients' ELSE '[]' END) r
+        UNION ALL SELECT 'sources', r FROM jsonb_array_elements(CASE jsonb_typeof(p.j -> 'sources') WHEN 'array' THEN p.j -> 'sources' ELSE '[]' END) r
+        UNION ALL SELECT 'documents', r FROM jsonb_array_elements(CASE jsonb_typeof(p.j -> 'documents') WHEN 'array' THEN p.j -> 'documents' ELSE '[]' END) r) x
+    WHERE (x.r ? 'agency' AND NOT EXISTS (SELECT FROM vault.agency a WHERE a.id = x.r ->> 'agency'))
+       OR (x.r ? 'unit' AND NOT EXISTS (SELECT FROM vault.unit u WHERE u.id = x.r ->> 'unit' AND u.agency = x.r ->> 'agency'))
+       OR (x.r ? 'document' AND NOT EXISTS (SELECT FROM vault.document d
+            WHERE d.id::text = lower(x.r ->> 'document') AND d.case_id = ANY (cases) AND d.copy_of IS NULL))
+    ORDER BY p.place LIMIT 1);
 
 -- Record a consent: the signed form was filed first, the provisions were checked (rules/consent.py) and are stored as data.
 CREATE OR REPLACE FUNCTION vault.consent_record(
@@ -33,17 +48,7 @@ BEGIN
     IF about ->> 'replaces' IS NOT NULL AND NOT EXISTS (SELECT FROM vault.consent c WHERE c.id = (about ->> 'replaces')::uuid AND c.case_id = a_case) THEN
         RETURN vault.conclude(e, 'unknown-replaces', NULL, NULL);
     END IF;
-    -- Every agency, unit and document that a clause names must exist, and the document be of this case.
-    SELECT 'provisions[' || (p.place - 1) || '].' || x.list INTO wrong
-    FROM jsonb_array_elements(provisions) WITH ORDINALITY AS p (j, place)
-    CROSS JOIN LATERAL (
-        SELECT 'recipients' AS list, r FROM jsonb_array_elements(CASE jsonb_typeof(p.j -> 'recipients') WHEN 'array' THEN p.j -> 'recipients' ELSE '[]' END) r
-        UNION ALL SELECT 'sources', r FROM jsonb_array_elements(CASE jsonb_typeof(p.j -> 'sources') WHEN 'array' THEN p.j -> 'sources' ELSE '[]' END) r
-        UNION ALL SELECT 'documents', r FROM jsonb_array_elements(CASE jsonb_typeof(p.j -> 'documents') WHEN 'array' THEN p.j -> 'documents' ELSE '[]' END) r) x
-    WHERE (x.r ? 'agency' AND NOT EXISTS (SELECT FROM vault.agency a WHERE a.id = x.r ->> 'agency'))
-       OR (x.r ? 'unit' AND NOT EXISTS (SELECT FROM vault.unit u WHERE u.id = x.r ->> 'unit' AND u.agency = x.r ->> 'agency'))
-       OR (x.r ? 'document' AND NOT EXISTS (SELECT FROM vault.document d WHERE d.id::text = lower(x.r ->> 'document') AND d.case_id = a_case AND d.copy_of IS NULL))
-    ORDER BY p.place LIMIT 1;
+    wrong := vault.unknown_named(provisions, ARRAY[a_case]);
     IF wrong IS NOT NULL THEN RETURN vault.conclude(e, 'unknown-named', NULL, jsonb_build_object('field', wrong)); END IF;
     INSERT INTO vault.consent (id, case_id, form, signed_on, language, capacity, authority, verified_how, valid_from, valid_until, replaces,
         provisions_digest, sealed_about, entry, recorded_at)
@@ -100,82 +105,6 @@ BEGIN
     PERFORM vault.notify_agencies(c.case_id, t.agency, 'consent-withdrawn', a_consent, e.id, now);
     PERFORM vault.tell('consent-withdrawn', 'case:' || c.case_id, e.id, now);
     RETURN vault.conclude(e, 'done', NULL, jsonb_build_object('case', c.case_id, 'given_at', vault.rfc3339(coalesce(given, now))));
-END
-$act$;
-
--- A client's standing deny; null lists match everything.
-CREATE OR REPLACE FUNCTION vault.prohibition_record(secret bytea, a_prohibition uuid, a_case uuid, scope jsonb) RETURNS vault.done
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '2s'
-AS $act$
-DECLARE
-    now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
-    e vault.entry;
-BEGIN
-    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
-    e := vault.entry_of(t, 'prohibition-record', now);
-    e.case_id := a_case;
-    IF NOT (CASE WHEN a_case IS NULL THEN vault.stands_for_client(t, t.client, true, now) ELSE vault.stands_for(t, a_case, true, now) END) THEN
-        RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL);
-    END IF;
-    PERFORM vault.move('client:' || t.client);
-    INSERT INTO vault.prohibition (id, client, case_id, recipients, sources, documents, actions, purposes, dated_from, dated_until, protected_classes, entry, recorded_at)
-    VALUES (a_prohibition, t.client, a_case, nullif(scope -> 'recipients', 'null'), nullif(scope -> 'sources', 'null'), nullif(scope -> 'documents', 'null'),
-        CASE jsonb_typeof(scope -> 'actions') WHEN 'array' THEN ARRAY(SELECT jsonb_array_elements_text(scope -> 'actions')) END,
-        CASE jsonb_typeof(scope -> 'purposes') WHEN 'array' THEN ARRAY(SELECT jsonb_array_elements_text(scope -> 'purposes')) END,
-        (scope -> 'dated' ->> 'from')::date, (scope -> 'dated' ->> 'until')::date,
-        CASE jsonb_typeof(scope -> 'protected_classes') WHEN 'array' THEN ARRAY(SELECT jsonb_array_elements_text(scope -> 'protected_classes')) END, e.id, now);
-    PERFORM vault.tell('prohibition-recorded', 'client:' || t.client, e.id, now);
-    RETURN vault.conclude(e, 'done', NULL, NULL);
-END
-$act$;
-
-CREATE OR REPLACE FUNCTION vault.prohibition_end(secret bytea, a_prohibition uuid) RETURNS vault.done
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '2s'
-AS $act$
-DECLARE
-    now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
-    e vault.entry;
-BEGIN
-    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
-    e := vault.entry_of(t, 'prohibition-end', now);
-    IF NOT EXISTS (SELECT FROM vault.prohibition b WHERE b.id = a_prohibition AND b.client = t.client
-            AND CASE WHEN b.case_id IS NULL THEN vault.stands_for_client(t, b.client, true, now) ELSE vault.stands_for(t, b.case_id, true, now) END) THEN
-        RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL);
-    END IF;
-    PERFORM vault.move('client:' || t.client);
-    INSERT INTO vault.prohibition_end (prohibition, entry, recorded_at) VALUES (a_prohibition, e.id, now) ON CONFLICT DO NOTHING;
-    PERFORM vault.tell('prohibition-ended', 'client:' || t.client, e.id, now);
-    RETURN vault.conclude(e, 'done', NULL, NULL);
-END
-$act$;
-
--- After the 18th birthday the client confirms what a guardian signed.
-CREATE OR REPLACE FUNCTION vault.consent_confirm(secret bytea, a_consent uuid) RETURNS vault.done
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '2s'
-AS $act$
-DECLARE
-    now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
-    e vault.entry;
-    c vault.consent;
-BEGIN
-    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
-    SELECT x.* INTO c FROM vault.consent x JOIN vault.client_case k ON k.id = x.case_id AND k.client = t.client WHERE x.id = a_consent;
-    e := vault.entry_of(t, 'consent-confirm', now);
-    e.case_id := c.case_id; e.consent := a_consent; e.provisions_digest := c.provisions_digest;
-    IF t.actor <> 'client' OR c.id IS NULL THEN RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL); END IF;
-    PERFORM vault.move('case:' || c.case_id);
-    INSERT INTO vault.consent_confirmation (consent, entry, recorded_at) VALUES (a_consent, e.id, now) ON CONFLICT DO NOTHING;
-    PERFORM vault.tell('consent-confirmed', 'case:' || c.case_id, e.id, now);
-    RETURN vault.conclude(e, 'done', NULL, NULL);
 END
 $act$;
 

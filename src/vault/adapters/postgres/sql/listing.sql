@@ -159,6 +159,12 @@ BEGIN
         END IF;
         items := jsonb_build_array(vault.document_json(d, true));
         keys := ARRAY[d.key_parent || ':' || CASE d.key_parent WHEN 'case' THEN d.case_id ELSE cc.client END];
+    ELSIF target IN ('my-self', 'my-cases', 'my-documents', 'my-consents', 'my-prohibitions', 'my-readers') THEN
+        a.facts := vault.mine(t, target, a_case, a_document, about, page_size + 1, as_of);
+        IF a.facts IS NOT NULL THEN
+            a.status := 'permit'; a.basis := 'data-subject'; items := a.facts -> 'items';
+            keys := ARRAY(SELECT jsonb_array_elements_text(a.facts -> 'keys'));
+        END IF;
     ELSIF target = 'my-log' THEN
         a.facts := vault.my_log(t, a_case, about, as_of, page_size + 1);
         IF a.facts IS NOT NULL THEN
