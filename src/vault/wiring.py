@@ -30,7 +30,7 @@ from vault.api.documents import documents_router
 from vault.api.health import health_router
 from vault.api.log import log_router
 from vault.api.metrics import LogGauges, MeasuredDoor, Metrics, metrics_router
-from vault.api.openings import openings_router
+from vault.api.openings import my_log_router, openings_router
 from vault.api.transfers import transfers_router
 from vault.oauth.remote_keys import HttpRemoteKeys
 from vault.oauth.resource import ResourceGuard, challenge_headers
@@ -153,7 +153,7 @@ def build_app(parts: Parts, also: Sequence[Router] = ()) -> Litestar:
     log = PostgresLog(parts.service)
     routers = [
         oauth_router(parts.oauth), cases_router(parts.cases), documents_router(parts.documents), consents_router(parts.consents), closing_router(parts.closing),
-        transfers_router(parts.transfers), openings_router(Openings(parts.door)),
+        transfers_router(parts.transfers), openings_router(Openings(parts.door)), my_log_router(Openings(parts.door)),
         log_router(Transparency(log)),
         health_router(checks), metrics_router(parts.metrics, LogGauges(parts.metrics, log.window)),
     ]  # fmt: skip

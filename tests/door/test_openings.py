@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import secrets
 import uuid
 from typing import Any
 
@@ -147,3 +149,44 @@ async def test_p09_entries_older_than_two_years_stand_apart(vault_db: Database) 
         "LANGUAGE sql STABLE RETURN true"
     )
     assert len(items_of(await my_log(scene, older=True))) == 1
+
+
+async def representative(scene: Scene, **facts: Any) -> bytes:
+    """The secret of somebody who acts for the client under a recorded authority."""
+    secret, authority = secrets.token_bytes(32), uuid.uuid4()
+    recorded = {
+        "id": authority, "client": scene.client, "case_id": None, "kind": "authorised", "scope": "see", "protected_classes": [],
+        "from_day": NOON.date(), "until_day": None, "representative_mac": secrets.token_bytes(32), "sealed_about": b"\1about",
+        "given_by_client": True, "entry": uuid.UUID(int=0), "recorded_at": NOON - MINUTE,
+    } | facts  # fmt: skip
+    await scene.database.insert("authority", [recorded])
+    await scene.database.insert("token", [{
+        "secret_sha256": hashlib.sha256(secret).digest(), "actor": "representative", "client": scene.client, "authority": authority,
+        "assertion": bytes(32), "issued_at": NOON, "expires_at": NOON + dt.timedelta(hours=1),
+    }])  # fmt: skip
+    return secret
+
+
+async def test_a_representative_sees_what_the_authority_covers_and_never_the_clients_own_reads(scene: Scene) -> None:
+    other = await read(scene, NURSE, NOON)
+    await read(scene, Asker("client", client=scene.client), NOON)
+    service = await scene.service()
+
+    async def seen(secret: bytes, **about: Any) -> Any:
+        return await service.fetchrow(
+            "CALL vault.door($1, 'list', NULL, NULL, $2)", secret, {"target": "my-log"} | about
+        )
+
+    whole = await representative(scene)
+    assert [item["entry"] for item in items_of(await seen(whole))] == [str(other)]
+    assert [item["actor"] for item in items_of(await seen(whole, own=True), "list")] == ["representative"]
+    # The client sees what the representative did, an agency and the coordinator do not.
+    assert "representative" in {item["actor"] for item in (await my_log(scene))["facts"]["items"]}
+    assert "representative" not in {item["actor"] for item in (await case_log(scene))["facts"]["items"]}
+    elsewhere = await representative(scene, case_id=scene.case, from_day=NOON.date() + dt.timedelta(days=1))
+    assert (await seen(elsewhere))["facts"]["items"] == []
+    owner = await scene.owner()
+    await owner.execute("UPDATE vault.document SET protected_classes = '{psychology}' WHERE id = $1", scene.paper)
+    assert items_of(await seen(whole)) == []
+    named = await representative(scene, protected_classes=["psychology"])
+    assert [item["entry"] for item in items_of(await seen(named))] == [str(other)]

@@ -39,6 +39,9 @@ OPEN = {
     "GET /static/{name:str}", "GET /language/{code:str}",
 }  # fmt: skip
 
+# Routes that a client's session opens, and no token.
+SESSIONED = {"GET /v1/me/log"}
+
 # Route -> (the body to send, what another agency's professional gets, what another agency's system gets)
 GUARDED: dict[str, tuple[Any, int, int]] = {
     "POST /v1/cases": (new_case(), 403, 403),
@@ -101,7 +104,15 @@ def routes_of(app: Litestar) -> set[str]:
 
 
 def test_every_route_is_listed(app: Litestar) -> None:
-    assert routes_of(app) == OPEN | set(GUARDED)
+    assert routes_of(app) == OPEN | SESSIONED | set(GUARDED)
+
+
+@pytest.mark.parametrize("route", sorted(SESSIONED))
+def test_a_clients_own_is_opened_by_no_token(caller: Caller, ids: dict[str, str], route: str) -> None:
+    for who in (caller.http, caller.coordinator, caller.system("kela")):
+        answer = send(who, route, ids)
+        assert answer.status_code == 401, answer.text
+        assert not any(value in answer.text for value in ids.values())
 
 
 @pytest.fixture(scope="module")

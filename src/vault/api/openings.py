@@ -1,4 +1,4 @@
-"""Routes of the log as people see it: a case's for its coordinator (design.md §4)."""
+"""Routes of the log as people see it: a case's for its coordinator, a client's own for the client (design.md §4)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from vault.api.asking import AnyRequest, Cursor, Limit, listed, require_token, s
 from vault.api.strict import read_strictly, require_plain
 from vault.model import CaseId
 from vault.services.openings import Looking, Openings
+from vault.web.session import require_client, session_of
 
 FromDay = Annotated[str | None, QueryParameter(name="from", required=False)]
 UntilDay = Annotated[str | None, QueryParameter(name="until", required=False)]
+OfCase = Annotated[uuid.UUID | None, QueryParameter(name="case", required=False)]
+Own = Annotated[bool, QueryParameter(name="own", required=False)]
+Older = Annotated[bool, QueryParameter(name="older", required=False)]
 Newest = Annotated[bool, QueryParameter(name="newest", required=False)]
 
 
@@ -38,4 +42,41 @@ def openings_router(openings: Openings) -> Router:
 
     return Router(
         "/v1", guards=[require_token, require_plain], before_request=read_strictly, tags=["log"], route_handlers=[log]
+    )
+
+
+def my_log_router(openings: Openings) -> Router:
+    """The signed-in client's log."""
+
+    @get("/log")
+    async def my_log(
+        request: AnyRequest,
+        *,
+        case: OfCase = None,
+        from_day: FromDay = None,
+        until_day: UntilDay = None,
+        own: Own = False,
+        older: Older = False,
+        newest: Newest = False,
+        cursor: Cursor = None,
+        limit: Limit = 100,
+    ) -> Response[dict[str, Any]]:
+        """Who opened what of yours, and what was asked and not given; your own reads with `own=true`.
+
+        It reaches back two years (`since`); `older` says that there is more, which is given on request (FI 703/2023 §11).
+        """
+        looking = Looking(from_day=from_day, until_day=until_day, newest=newest, after=cursor, limit=limit)
+        of_case = CaseId(case) if case else None
+        seen = await openings.mine(
+            secret_of(request), looking, case=of_case, own=own, older=older, language=session_of(request).language
+        )
+        body = {"items": seen.items, "next": seen.next, "since": seen.since, "older": seen.older}
+        return Response(body, headers={"Vault-Log-Entry": seen.promise})
+
+    return Router(
+        "/v1/me",
+        guards=[require_client, require_plain],
+        before_request=read_strictly,
+        tags=["me"],
+        route_handlers=[my_log],
     )

@@ -203,7 +203,7 @@ BEGIN
         a.status := 'permit'; keys := ARRAY['register:' || cc.client];
     ELSIF target = 'log' THEN
         -- The client's own reads, and a representative's, are never shown to agencies or coordinators.
-        items := vault.openings(ARRAY[cc.id], NULL, '{client,representative}', true, vault.day_begins((about ->> 'from')::date),
+        items := vault.openings(ARRAY[cc.id], NULL, '{client,representative}', true, NULL, vault.day_begins((about ->> 'from')::date),
             vault.day_begins((about ->> 'until')::date + 1), (about ->> 'after')::uuid, coalesce((about ->> 'newest')::boolean, false), page_size + 1);
         a.status := 'permit';
     END IF;

@@ -27,10 +27,10 @@ LANGUAGE sql STABLE PARALLEL SAFE
 RETURN day::timestamp AT TIME ZONE 'Europe/Helsinki';
 
 -- The openings and other acts of these cases, and those about the client that belong to no case, by these kinds of
--- actor, or (others) by all but these.
+-- actor, or (others) by all but these; a list of protected classes leaves out the documents of any other class.
 -- Ordered by the first entry's id, upwards or downwards; since and before cut at the beginning of a Finnish day. A page begins
 -- after the opening whose first entry is the cursor, so none is cut in two, told twice or left out.
-CREATE OR REPLACE FUNCTION vault.openings(cases uuid[], a_client uuid, actors text[], others boolean, since timestamptz, before timestamptz,
+CREATE OR REPLACE FUNCTION vault.openings(cases uuid[], a_client uuid, actors text[], others boolean, classes text[], since timestamptz, before timestamptz,
     cursor_id uuid, newest boolean, at_most integer) RETURNS jsonb
 LANGUAGE sql STABLE
 BEGIN ATOMIC
@@ -47,6 +47,7 @@ BEGIN ATOMIC
         SELECT (s.r).*, o.outcome AS ended, o.bytes AS sent, s.r FROM span, scope s
         LEFT JOIN scope o ON o.act = 'outcome' AND o.of_entry = s.id
         WHERE s.act <> 'outcome' AND s.id < span.high AND ((s.r).actor = ANY (actors)) <> others
+            AND (classes IS NULL OR NOT EXISTS (SELECT FROM vault.document d WHERE d.id = (s.r).document AND NOT d.protected_classes <@ classes))
     ), opening AS (
         SELECT (array_agg(t.r ORDER BY t.id))[1] AS first, (array_agg(t.id ORDER BY t.id))[1] AS id, t.ended,
             jsonb_build_object('entries', array_agg(t.id ORDER BY t.id), 'bytes', sum(t.sent), 'last_at', CASE WHEN count(*) > 1 THEN vault.rfc3339(max(t.at)) END) AS whole
@@ -72,10 +73,10 @@ CREATE OR REPLACE FUNCTION vault.may_see_older(t vault.token, a_client uuid, as_
 LANGUAGE sql STABLE
 RETURN false;
 
--- The cases whose log this asker sees as the person themselves.
+-- The cases whose log this asker sees as the person themselves, or as who acts for them.
 CREATE OR REPLACE FUNCTION vault.own_cases(t vault.token, as_of timestamptz) RETURNS uuid[]
 LANGUAGE sql STABLE
-RETURN (SELECT coalesce(array_agg(c.id ORDER BY c.id), '{}') FROM vault.client_case c WHERE t.actor = 'client' AND c.client = t.client);
+RETURN (SELECT coalesce(array_agg(c.id ORDER BY c.id), '{}') FROM vault.client_case c WHERE c.client = t.client AND vault.stands_for(t, c.id, false, as_of));
 
 -- The list my-log. about: {"own": true} for the person's own reads instead of everyone else's, {"from", "until"} days,
 -- {"newest": true}, {"older": true} for what is older than two years: FI 703/2023 §11 gives that only for a special reason,
@@ -85,15 +86,17 @@ LANGUAGE plpgsql STABLE
 AS $my$
 DECLARE
     cases uuid[] := vault.own_cases(t, as_of);
-    whose uuid := CASE WHEN a_case IS NULL AND t.actor = 'client' THEN t.client END;
+    whose uuid := CASE WHEN a_case IS NULL AND vault.stands_for_client(t, t.client, false, as_of) THEN t.client END;
     own boolean := coalesce((about ->> 'own')::boolean, false);
     older boolean := coalesce((about ->> 'older')::boolean, false);
     limit_day date := (vault.helsinki_day(as_of) - interval '2 years')::date;
     since timestamptz := vault.day_begins((about ->> 'from')::date);
     before timestamptz := vault.day_begins((about ->> 'until')::date + 1);
+    -- A representative sees neither the client's own reads nor what tells of a class that the authority does not name.
+    classes text[] := (SELECT x.protected_classes FROM vault.authority x WHERE t.actor = 'representative' AND x.id = t.authority);
     oldest uuid;
 BEGIN
-    IF t.actor IS DISTINCT FROM 'client' OR (a_case IS NOT NULL AND NOT a_case = ANY (cases)) THEN RETURN NULL; END IF;
+    IF t.actor NOT IN ('client', 'representative') OR (a_case IS NOT NULL AND NOT a_case = ANY (cases)) THEN RETURN NULL; END IF;
     IF older AND NOT vault.may_see_older(t, t.client, as_of) THEN RETURN NULL; END IF;
     IF a_case IS NOT NULL THEN cases := ARRAY[a_case]; END IF;
     IF older THEN
@@ -103,7 +106,7 @@ BEGIN
     END IF;
     oldest := (SELECT e.id FROM vault.entry e WHERE e.case_id = ANY (cases) AND e.id < vault.first_id(vault.day_begins(limit_day)) LIMIT 1);
     RETURN jsonb_build_object(
-        'items', vault.openings(cases, whose, '{client}', NOT own, since, before, (about ->> 'after')::uuid, coalesce((about ->> 'newest')::boolean, false), at_most),
+        'items', vault.openings(cases, whose, CASE WHEN own THEN ARRAY[t.actor] ELSE '{client}' END, NOT own, classes, since, before, (about ->> 'after')::uuid, coalesce((about ->> 'newest')::boolean, false), at_most),
         'since', limit_day, 'older', oldest IS NOT NULL,
         'language', (SELECT a.language FROM vault.client_about a WHERE a.client = t.client ORDER BY a.n DESC LIMIT 1));
 END
