@@ -20,6 +20,7 @@ help: ## this list
 
 # One environment serves both; what was installed last, and from which lock, is told by its stamp.
 $(BIN)/python:
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || tools/install-venv.sh
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: requirements.txt pyproject.toml | $(BIN)/python
@@ -40,19 +41,21 @@ demo: $(VENV)/.run ## the vault with a database of its own and example people (A
 
 test-needs:
 	tools/install-test-needs.sh
+	$(MAKE) --no-print-directory $(VENV)/.dev
 	$(MAKE) --no-print-directory tests/node/node_modules/.done
 
-# Other people's software that the tests use; the lock holds digests and no addresses.
+# Other people's software that the tests use; the lock holds digests and no addresses. Node.js itself comes with the
+# environment, since Debian 12's is too old.
 tests/node/node_modules/.done: tests/node/package-lock.json tests/node/package.json
-	npm --prefix tests/node ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	$(BIN)/npm --prefix tests/node ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@
 
-test: test-needs $(VENV)/.dev ## everything that a change must pass, from a fresh clone on Debian 12
+test: test-needs ## everything that a change must pass, from a fresh clone on Debian 12
 	$(MAKE) --no-print-directory check
 	$(BIN)/pytest -n $(JOBS) --dist loadfile --ignore=tests/faults $(ARGS)
 	$(BIN)/pytest -n 0 tests/faults $(ARGS) # these count seconds, and have the machine to themselves
 
-test-long: test-needs $(VENV)/.dev ## the tests that take minutes
+test-long: test-needs ## the tests that take minutes
 	$(BIN)/pytest -m long --timeout=1800 $(ARGS)
 
 check: $(VENV)/.dev ## format, lints, types, import direction; no tests, under half a minute

