@@ -92,7 +92,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     store_access_key: Secret | None = None
     store_secret_key: Secret | None = None
     keyring: Path | None = None
-    archive_directory: Path | None = None
+    archive_store: StoreDirectory | StoreBucket | None = None
+    archive_access_key: Secret | None = None
+    archive_secret_key: Secret | None = None
+    backup_days: int | None = None
     max_document_bytes: int = 5 * GIB
     max_json_bytes: int = 1024**2
     token_ttl_s: int = 300
@@ -180,13 +183,15 @@ def _from_file(environ: Mapping[str, str], wrong: list[str]) -> dict[str, Any]:
 
 def _contradictions(values: Mapping[str, Any]) -> list[str]:
     """What only shows when several settings are seen together."""
-    access, secret = values.get("store_access_key"), values.get("store_secret_key")
-    if (access is None) != (secret is None):
-        return ["store_access_key and store_secret_key: expected both or neither"]
+    for store in ("store", "archive"):
+        pair = f"{store}_access_key", f"{store}_secret_key"
+        if (pair[0] in values) != (pair[1] in values):
+            return [f"{pair[0]} and {pair[1]}: expected both or neither"]
     if ("witness_url" in values) != ("witness_key" in values):
         return ["witness_url and witness_key: expected both or neither"]
-    if isinstance(values.get("store"), StoreBucket) and access is None:
-        return ["store: a bucket needs store_access_key and store_secret_key"]
+    for name, key in (("store", "store"), ("archive_store", "archive")):
+        if isinstance(values.get(name), StoreBucket) and f"{key}_access_key" not in values:
+            return [f"{name}: a bucket needs {key}_access_key and {key}_secret_key"]
     return []
 
 
@@ -308,7 +313,10 @@ PARSERS: Final[dict[str, tuple[Callable[[object], Any], str]]] = {
     "store_access_key": (_secret, _A_KEY),
     "store_secret_key": (_secret, _A_KEY),
     "keyring": (_directory, "a directory"),
-    "archive_directory": (_directory, "a directory that the archive reads, too"),
+    "archive_store": (_store, "file:///directory that the archive reads, or s3://bucket?endpoint=https://host"),
+    "archive_access_key": (_secret, _A_KEY),
+    "archive_secret_key": (_secret, _A_KEY),
+    "backup_days": (_whole(0, 36_500), "whole days from 0 to 36500: how long the oldest database backup is kept"),
     "max_document_bytes": (_whole(1, 5 * GIB), "a number of bytes from 1 to 5368709120 (5 GiB)"),
     "max_json_bytes": (_whole(1024, 64 * 1024**2), "a number of bytes from 1024 to 67108864 (64 MiB)"),
     "log_origin": (_name, "the log's name, like vault.example/log: no spaces, no plus"),

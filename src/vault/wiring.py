@@ -32,6 +32,7 @@ from vault.api.log import log_router
 from vault.api.metrics import LogGauges, MeasuredDoor, Metrics, metrics_router
 from vault.api.openings import my_log_router, openings_router
 from vault.api.transfers import transfers_router
+from vault.errors import SettingsWrong
 from vault.oauth.remote_keys import HttpRemoteKeys
 from vault.oauth.resource import ResourceGuard, challenge_headers
 from vault.oauth.routes import oauth_router
@@ -45,13 +46,17 @@ from vault.rules.catalogue import PURPOSES
 from vault.services.cases import Cases
 from vault.services.closing import ClosingActs
 from vault.services.consents import Consents
+from vault.services.deposit import Deposit
 from vault.services.documents import Documents
 from vault.services.idempotency import Idempotency
 from vault.services.openings import Openings
+from vault.services.proofs import Prover
+from vault.services.sequencer import log_vkey
 from vault.services.sessions import Sessions, SessionTimes
-from vault.services.transfers import Transfers, TransferWorker
+from vault.services.transfer_worker import TransferWorker
+from vault.services.transfers import Transfers
 from vault.services.transparency import Transparency
-from vault.settings import DatabaseRole, Settings, StoreBucket, require
+from vault.settings import DatabaseRole, Settings, StoreBucket, StoreDirectory, require
 from vault.web.session import SessionGate
 
 WARM = 4
@@ -129,14 +134,28 @@ def build(settings: Settings) -> Parts:
     )  # fmt: skip
 
 
+def make_deposit(settings: Settings) -> Deposit | None:
+    """The store where the archive reads packages; None where none is set."""
+    match settings.archive_store:
+        case None:
+            return None
+        case StoreDirectory(path):
+            return DirectoryDeposit(path)
+        case bucket:
+            raise SettingsWrong(
+                f"archive_store: {bucket.bucket} is a bucket; expected a directory", field="archive_store"
+            )
+
+
 def make_transfer_worker(settings: Settings, pool: Pool) -> TransferWorker | None:
-    """The worker of transfers over the worker role's pool; None where no archive is set up."""
-    if settings.archive_directory is None or settings.keyring is None:
+    """The worker of transfers over the worker role's pool; None where no archive's store is set."""
+    deposit = make_deposit(settings)
+    if deposit is None or settings.keyring is None:
         return None
     keyring = FileKeyring(settings.keyring)
-    deposit = DirectoryDeposit(settings.archive_directory)
+    prover = Prover(PostgresLog(pool), log_vkey(keyring, settings.origin()))
     return TransferWorker(
-        PostgresDoor(pool, pool, keyring), PostgresClaims(pool), keyring, make_store(settings), deposit
+        PostgresDoor(pool, pool, keyring), PostgresClaims(pool), keyring, make_store(settings), deposit, prover
     )
 
 

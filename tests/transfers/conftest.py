@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,15 +20,19 @@ from vault.adapters.deposits.directory import DirectoryDeposit
 from vault.adapters.postgres.door import PostgresDoor
 from vault.adapters.postgres.pool import Pool, prepare
 from vault.adapters.postgres.registry import Registry
+from vault.adapters.postgres.sequencer import PostgresLog, PostgresTree
 from vault.adapters.postgres.transfers import PostgresClaims
 from vault.adapters.stores.directory import DirectoryStore
 from vault.archive.keys import IDENTITY_FILE, PUBLIC_FILE, SIGNING_FILE, load_identities, load_signing_key, make_keys
 from vault.archive.receive import receive_package
 from vault.formats.label import Names
-from vault.services.transfers import TransferWorker
+from vault.services.proofs import Prover
+from vault.services.sequencer import Sequencer, log_vkey
+from vault.services.transfer_worker import TransferWorker
 
 FIRST, SECOND = "pirha-1005", "pirha-1006"
 ARCHIVE = "terveyskeskusarkisto"
+ORIGIN = "transfers.test/log"
 
 
 class Scene:
@@ -48,7 +54,9 @@ class Scene:
             await prepare(owner)
             name = {"fi": "Terveyskeskusarkisto", "sv": "Arkivet", "en": "The archive"}
             recipients = [{"name": "archive", "recipient": self.recipient}]
-            await Registry(owner, self.service.keyring).archive(ARCHIVE, "pirha", name, recipients, self.public)
+            await Registry(owner, self.service.keyring).archive(
+                ARCHIVE, "pirha", name, recipients, self.public, wait_days=0
+            )
         finally:
             await owner.close()
 
@@ -98,6 +106,7 @@ class Scene:
         known: dict[str, Any] = {
             "door": PostgresDoor(pool, pool, keyring), "claims": PostgresClaims(pool), "keyring": keyring,
             "store": DirectoryStore(self.service.folder / "objects"), "deposit": DirectoryDeposit(self.deposit),
+            "prover": Prover(PostgresLog(pool), log_vkey(keyring, ORIGIN), wait_s=10),
         }  # fmt: skip
         wrap = parts.pop("wrap", {})
         try:
@@ -144,10 +153,26 @@ class Scene:
         return self.archivist().post(f"/v1/transfers/{transfer}/receipt", {"receipt": receipt})
 
 
+@contextlib.contextmanager
+def sequencing(service: Service) -> Iterator[None]:
+    """The log's sequencer beside the test, in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+    keeper = Sequencer(PostgresTree(service.database.url("sequencer")), service.keyring, ORIGIN)
+    thread = threading.Thread(target=lambda: loop.run_until_complete(keeper.run(stop, interval_s=0.02)))
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()
+
+
 @pytest.fixture(scope="session")
 def scene(postgres_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     folder = tmp_path_factory.mktemp("transfers")
-    with serving(postgres_servers.server("18"), folder / "vault") as running:
+    with serving(postgres_servers.server("18"), folder / "vault") as running, sequencing(running):
         caller = Caller(running)
         yield Scene(running, caller, folder)
         caller.close()

@@ -19,6 +19,7 @@ from vault.formats.ageformat import new_identity, parse_identities
 IDENTITY_FILE = "identity.txt"
 SIGNING_FILE = "receipt-key.pem"
 PUBLIC_FILE = "receipt-key.public.json"
+RECIPIENT_FILE = "recipient.txt"
 
 
 class NewKeys(msgspec.Struct, frozen=True):
@@ -42,6 +43,7 @@ def make_keys(folder: Path) -> NewKeys:
     signing = OKPKey.generate_key("Ed25519")
     made = f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
     write_new(folder / IDENTITY_FILE, f"# created: {made}\n# public key: {recipient}\n{secret}\n".encode())
+    write_new(folder / RECIPIENT_FILE, f"{recipient}\n".encode())
     write_new(folder / SIGNING_FILE, signing.as_pem(private=True))
     public = {**signing.as_dict(private=False), "kid": signing.thumbprint(), "use": "sig"}
     write_new(folder / PUBLIC_FILE, msgspec.json.format(msgspec.json.encode({"keys": [public]})) + b"\n")

@@ -16,12 +16,22 @@ import click
 @click.option("--port", type=click.IntRange(1, 65535), help="8480, or a free one, when it is not given.")
 @click.option("--exit", "leave", is_flag=True, help="End after the walk; exit code 1 if anything went wrong in it.")
 @click.option("--walk", is_flag=True, help="Walk the main job again on data that are there already.")
+@click.option(
+    "--process",
+    type=click.Choice(["ayr", "verkosto", "akse", "tym", "tyky"]),
+    default="ayr",
+    show_default=True,
+    help="The main job is walked in ayr; the others open a case with a small paper of each of their types.",
+)
+@click.option("--archive", is_flag=True, help="Then close the case and take it to the archive, all the way.")
 @click.option("--scan-bytes", type=click.IntRange(min=200_000, max=4_000_000_000), hidden=True)
-def demo(data: Path, port: int | None, scan_bytes: int | None, *, leave: bool, walk: bool) -> None:
+def demo(
+    data: Path, port: int | None, process: str, scan_bytes: int | None, *, leave: bool, walk: bool, archive: bool
+) -> None:
     """Walk the main job on made-up papers, then serve.
 
     The vault, a database of its own, a keyring and a store, all in one process. Starting again on the same directory keeps the data. Not for real data: the
-    keys lie beside the database.
+    keys lie beside the database. With --archive, packages lie in DATA/archive and the archive's own keys in DATA/archive-keys.
     """
     import asyncio
 
@@ -31,7 +41,15 @@ def demo(data: Path, port: int | None, scan_bytes: int | None, *, leave: bool, w
     from vault.demo.run import Options, run_demo
     from vault.demo.tell import Teller
 
-    options = Options(data=data, port=port, leave=leave, walk=walk, scan_bytes=scan_bytes or SCAN_SIZE)
+    options = Options(
+        data=data,
+        port=port,
+        leave=leave,
+        walk=walk,
+        process=process,
+        archive=archive,
+        scan_bytes=scan_bytes or SCAN_SIZE,
+    )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         sys.exit(runner.run(run_demo(options, Teller())))
 

@@ -21,7 +21,7 @@ from vault.adapters.postgres.worker import WorkerDatabase
 from vault.cli.owner import owner
 from vault.errors import Unavailable
 from vault.services.sweeper import Sweeper, Swept
-from vault.services.transfers import TransferWorker
+from vault.services.transfer_worker import TransferWorker
 from vault.settings import DatabaseRole, Settings
 from vault.wiring import make_store, make_transfer_worker
 

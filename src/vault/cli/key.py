@@ -79,7 +79,13 @@ def status(*, as_json: bool) -> None:
     counted, current = run(work()), keyring.current_root.removeprefix("root:")
     held = {row["root"]: row["keys"] for row in counted["roots"]}
     roots = [
-        {"root": root, "current": root == current, "in_keyring": root in keyring.root_ids(), "keys": held.get(root, 0)}
+        {
+            "root": root,
+            "current": root == current,
+            "own": root == keyring.own_root,
+            "in_keyring": root in keyring.root_ids(),
+            "keys": held.get(root, 0),
+        }
         for root in sorted({*keyring.root_ids(), *held})
     ]
     found = {"roots": roots, "epochs": counted["epochs"], "kinds": counted["kinds"],
@@ -93,7 +99,11 @@ def status(*, as_json: bool) -> None:
 def _told(found: dict[str, Any]) -> str:
     lines = []
     for root in found["roots"]:
-        notes = [*(["current"] if root["current"] else []), *([] if root["in_keyring"] else ["NOT IN THE KEYRING"])]
+        notes = [
+            *(["current"] if root["current"] else []),
+            *(["seals what belongs to no case"] if root["own"] else []),
+            *([] if root["in_keyring"] else ["NOT IN THE KEYRING"]),
+        ]
         lines.append(f"root {root['root']}: {root['keys']} keys under it" + (f" ({', '.join(notes)})" if notes else ""))
     lines += [
         f"epoch {epoch['epoch']}: {epoch['cases']} cases, {epoch['clients']} clients, under root {epoch['root']}"
@@ -103,3 +113,90 @@ def _told(found: dict[str, Any]) -> str:
     lines.append(f"token-signing keys: {', '.join(found['issuer_keys'])} (the first signs)")
     lines.append(f"promise key: {found['promise_key']}")
     return "\n".join(lines)
+
+
+@key.command()
+@click.option(
+    "--all-epochs", is_flag=True, help="Retire every epoch key, not only those under which a case was shredded."
+)
+@as_json
+def rotate(*, all_epochs: bool, as_json: bool) -> None:
+    """Replace root and epoch keys; no document is touched.
+
+    The epoch keys under which cases were shredded, and the root key above them.
+
+    What lives on is wrapped anew; then the old epoch keys and the old root keys are destroyed, and what was shredded under
+    them is beyond recovery. Stopped half-way, it goes on when it is run again. Copy the keyring at once to where two people
+    keep the recovery copy, and destroy the copies of the root keys that it names. Needs database_url_owner and
+    database_url_worker.
+    """
+    import msgspec
+
+    from vault.adapters.keyring.file import open_keyring
+    from vault.adapters.postgres.door import PostgresDoor
+    from vault.adapters.postgres.pool import Pool
+    from vault.adapters.postgres.rotation import PostgresRotations
+    from vault.cli.owner import owner, run
+    from vault.services.rotation import Rotated, Rotation
+    from vault.settings import DatabaseRole, load_settings, require
+
+    settings = load_settings()
+    keyring = open_keyring(require(settings.keyring, "keyring"))
+
+    async def work() -> Rotated:
+        pool = Pool(settings.database_url(DatabaseRole.WORKER), size=2, wait_s=30)
+        try:
+            async with owner(settings) as connection:
+                rotations = PostgresRotations(connection, pool)
+                return await Rotation(PostgresDoor(pool, pool, keyring), rotations, keyring, _tell(as_json)).run(
+                    every=all_epochs
+                )
+        finally:
+            await pool.close()
+
+    done = run(work())
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(done), indent=2).decode())
+        return
+    for root in done.kept:
+        click.echo(
+            f"{root} also seals what belongs to no case, and stays: what was shredded under it is not beyond recovery",
+            err=True,
+        )
+    click.echo(f"{done.forgotten} shredded cases are beyond recovery from now on")
+    if done.destroyed:
+        click.echo(f"destroy every copy of: {', '.join(done.destroyed)}")
+
+
+def _tell(silent: bool) -> Any:
+    return (lambda _: None) if silent else click.echo
+
+
+@key.command()
+@click.argument("copy", type=click.Path(exists=True, file_okay=False))
+def rehearse(copy: str) -> None:
+    """Prove that a recovery COPY of the keyring opens.
+
+    Each root key's id is derived from the key itself, so a copy that holds all root keys that the database and the keyring
+    name is one that opens. Exit code 1 when one is missing.
+    """
+    from pathlib import Path
+
+    from vault.adapters.keyring.file import open_keyring
+    from vault.cli.owner import overview, run
+    from vault.errors import KeyringUnavailable
+    from vault.settings import load_settings
+
+    async def work() -> list[str]:
+        async with overview() as seen:
+            return [str(row["root"]) for row in (await seen.keys())["roots"]]
+
+    held, settings = open_keyring(Path(copy)), load_settings()
+    wanted = {*run(work())}
+    if settings.keyring is not None:
+        own = open_keyring(settings.keyring)
+        wanted |= {own.own_root, own.current_root.removeprefix("root:")}
+    missing = sorted(wanted - {*held.root_ids()})
+    if missing:
+        raise KeyringUnavailable(f"the copy lacks the root key {missing[0]}: make a new copy of the keyring now")
+    click.echo(f"the copy opens: it holds {', '.join(sorted(wanted))}")

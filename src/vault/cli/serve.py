@@ -29,7 +29,7 @@ def worker(*, once: bool) -> None:
     """Do the background jobs until SIGTERM or Ctrl-C.
 
     Every minute: forget expired tokens and used one-time ids; write the outcome of releases whose process is gone.
-    Where archive_directory is set, go on with transfers to the archive: package, send, verify, shred.
+    Where archive_store is set, go on with transfers to the archive: package, send, verify, shred.
     Every hour: clear what uploads that were never finished left in the store, and name what the store lacks. Once a day,
     and only where database_url_owner is set: make the log's partitions of the coming months (vault migrate does too).
     """

@@ -20,7 +20,9 @@ from vault.adapters.embedded import EmbeddedPostgres
 from vault.cli.keeping import keep_log
 from vault.cli.serving import Server, listen, port_of, server_config, started
 from vault.demo import papers
+from vault.demo.archive import ArchiveWalk
 from vault.demo.caller import Caller, DemoFile, DemoLog
+from vault.demo.other import ShortWalk, sign_offs
 from vault.demo.sign_in import demo_router
 from vault.demo.tell import Teller
 from vault.demo.walk import Walk
@@ -39,12 +41,17 @@ _CALL_TIMEOUT_S = 120
 
 
 class Options(msgspec.Struct, frozen=True):
-    """``port`` None: the port of the last start, or 8480, or any free one. ``scan_bytes``: the large scan's size."""
+    """``port`` None: the port of the last start, or 8480, or any free one. ``scan_bytes``: the large scan's size.
+
+    ``process``: another than ``ayr`` gets a short walk. ``archive``: the case goes to the archive afterwards.
+    """
 
     data: Path
     port: int | None = None
     leave: bool = False
     walk: bool = False
+    process: str = "ayr"
+    archive: bool = False
     scan_bytes: int = papers.SCAN_SIZE
 
 
@@ -98,7 +105,10 @@ async def _run(options: Options, teller: Teller, serving: asyncio.Event) -> int:
                 demo = msgspec.structs.replace(demo, log=log)
                 write_private(folder.demo_file, demo)
                 teller.line(f"the vault answers at {address}; its data lie in {folder.path}")
-                await _walk_or_tell(options, teller, folder, demo)
+                case = await _walk_or_tell(options, teller, folder, demo)
+                if options.archive:
+                    await _archive(options, teller, folder, demo, settings, case)
+                _tell_result(teller)
                 if not options.leave:
                     _tell_ready(teller, demo, folder)
                     serving.set()
@@ -106,13 +116,25 @@ async def _run(options: Options, teller: Teller, serving: asyncio.Event) -> int:
     return 1 if teller.faults else 0
 
 
-async def _walk_or_tell(options: Options, teller: Teller, folder: Folder, demo: DemoFile) -> None:
+async def _walk_or_tell(options: Options, teller: Teller, folder: Folder, demo: DemoFile) -> str:
+    """The case that was walked, now or before."""
+    if options.process != "ayr":
+        async with calling(demo) as caller:
+            return await ShortWalk(caller, teller, options.process, helsinki_day(dt.datetime.now(dt.UTC))).run()
     walked = folder.walked()
-    if walked is not None and not options.walk:
+    if walked is None or options.walk:
+        walked = await walk(demo, teller, options.scan_bytes)
+        folder.keep_walk(walked)
+    else:
         _tell_what_is_there(teller, walked)
-        return
-    folder.keep_walk(await walk(demo, teller, options.scan_bytes))
-    _tell_result(teller)
+    return walked.case
+
+
+async def _archive(
+    options: Options, teller: Teller, folder: Folder, demo: DemoFile, settings: Settings, case: str
+) -> None:
+    async with calling(demo) as caller:
+        await ArchiveWalk(caller, teller, settings, folder.path, case).run(sign_offs(options.process))
 
 
 def choose_port(wanted: int | None, earlier: DemoFile | None) -> socket.socket:
@@ -161,8 +183,15 @@ async def walk(demo: DemoFile, teller: Teller, scan_bytes: int) -> Walked:
     signed_on = helsinki_day(dt.datetime.now(dt.UTC))
     # Typesetting takes seconds of CPU: in a thread, so that the service goes on answering.
     made = await asyncio.to_thread(papers.papers, signed_on, scan_size=scan_bytes)
+    async with calling(demo) as caller:
+        return await Walk(caller, teller, made, signed_on).run()
+
+
+@contextlib.asynccontextmanager
+async def calling(demo: DemoFile) -> AsyncIterator[Caller]:
+    """The agencies' software, over one pool of connections."""
     async with httpx.AsyncClient(base_url=demo.base_url, timeout=_CALL_TIMEOUT_S, trust_env=False) as http:
-        return await Walk(Caller(demo, http), teller, made, signed_on).run()
+        yield Caller(demo, http)
 
 
 def _tell_result(teller: Teller) -> None:

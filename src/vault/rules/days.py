@@ -42,6 +42,14 @@ def helsinki_day(instant: dt.datetime) -> dt.date:
     return instant.astimezone(HELSINKI).date()
 
 
+def end_of_day(day: dt.date) -> dt.datetime:
+    """The instant, in UTC, at which that day ends in Helsinki.
+
+    Source: design.md §3.2 (days are days in Europe/Helsinki).
+    """
+    return dt.datetime.combine(day + dt.timedelta(days=1), dt.time(0), HELSINKI).astimezone(dt.UTC)
+
+
 def plus_years(day: dt.date, years: int) -> dt.date:
     """The same day that many years later (or earlier); 29 February becomes 28 February in a common year.
 

@@ -17,27 +17,70 @@ import msgspec
 
 from vault.errors import ObjectTampered
 from vault.formats.ageformat import Digest, encrypt_stream
-from vault.formats.bag import BagStream, Totals, item_of, plan_bag
-from vault.formats.canonical import encode_canonical
+from vault.formats.bag import CASE_FILE, BagStream, PackageItem, Totals, plan_bag
+from vault.formats.bagcheck import Bag
 from vault.formats.casefacts import CaseFacts, ClientFacts, ConsentFacts, PaperFacts
 from vault.formats.sealed import ChunkReader, sealed_size
 from vault.model import CaseId, Clearance, DocumentId
 from vault.ports import Keyring, ObjectStore
 from vault.rules.catalogue import PROCESSES, VOCABULARIES
+from vault.rules.reasons import EXPLANATIONS
 from vault.services.cases import unbase64
 
 _GATHER = 1 << 20
 _WAITING = 4
+_ENTRIES = "data/log/entries.jsonl"
 SECRECY = "FI 703/2023 § 6; FI 621/1999 § 24"
 
 
+class Progress:
+    """How far a long step is; counted by whoever does it, told by whoever watches. Units: bytes."""
+
+    def __init__(self) -> None:
+        self._phase = ""
+        self._bytes = self._bytes_all = self._documents = self._documents_all = 0
+
+    def begin(self, phase: str, bytes_all: int, documents_all: int) -> None:
+        self._phase, self._bytes_all, self._documents_all = phase, bytes_all, documents_all
+        self._bytes = self._documents = 0
+
+    def add(self, count: int) -> None:
+        """So many bytes more."""
+        self._bytes += count
+
+    def next_document(self) -> None:
+        """One more document is whole."""
+        self._documents += 1
+
+    def told(self) -> dict[str, Any]:
+        """What is told of it; nothing before it has begun."""
+        if not self._phase:
+            return {}
+        return {
+            "phase": self._phase, "bytes": self._bytes, "bytes_all": self._bytes_all,
+            "documents": self._documents, "documents_all": self._documents_all,
+        }  # fmt: skip
+
+
 class Package:
-    """One case on its way out: ``chunks`` is the encrypted package, once; afterwards the digests are known."""
+    """One case on its way out: ``chunks`` is the encrypted package, once; afterwards the digests are known.
+
+    ``log`` are the files below ``data/log/``. The facts of the clearance are those of the transfer's draft.
+    """
 
     def __init__(
-        self, clearance: Clearance, keyring: Keyring, store: ObjectStore, *, transfer: uuid.UUID, archive_name: str
+        self,
+        clearance: Clearance,
+        keyring: Keyring,
+        store: ObjectStore,
+        *,
+        transfer: uuid.UUID,
+        archive_name: str,
+        log: Sequence[PackageItem] = (),
+        progress: Progress | None = None,
     ) -> None:
         self._clearance, self._keyring, self._store = clearance, keyring, store
+        self._log, self._progress = log, progress or Progress()
         self._facts: dict[str, Any] = dict(clearance.facts)
         self._case = CaseId(uuid.UUID(self._facts["case"]))
         self.facts = self._case_facts(transfer, archive_name)
@@ -52,7 +95,9 @@ class Package:
         """
         loop = asyncio.get_running_loop()
         pipe = _Pipe(loop)
-        stream = BagStream(self.facts, self._plan(loop), _names())
+        plan = self._plan(loop)
+        self._progress.begin("packaging", sum(item.size for item in plan), len(self._objects))
+        stream = BagStream(self.facts, plan, _names())
 
         def pack() -> Digest:
             try:
@@ -73,19 +118,31 @@ class Package:
             if not work.cancelled():
                 work.exception()  # told above, or of no interest any more
 
-    def _plan(self, loop: asyncio.AbstractEventLoop) -> list[Any]:
-        entries = b"".join(encode_canonical(entry) + b"\n" for entry in self._facts["entries"])
+    def is_held_by(self, bag: Bag) -> bool:
+        """Whether a bag that passed every check is of this case as it is to be packaged.
+
+        All papers, what is told of them, the entries and the rules must be the same; proofs may rest on another checkpoint.
+        """
+        planned = {
+            (item.path, item.size, item.sha256)
+            for item in self._plan(None)
+            if item.path != CASE_FILE and (not item.path.startswith("data/log/") or item.path == _ENTRIES)
+        }
+        return bag.transfer == self.facts.transfer and planned <= {(m.path, m.size, m.sha256) for m in bag.members}
+
+    def _plan(self, loop: asyncio.AbstractEventLoop | None) -> list[PackageItem]:
+        """Without a loop, to be looked at and not streamed."""
+
+        def content(paper: uuid.UUID) -> Iterator[bytes]:
+            return iter(()) if loop is None else _pulled(self._plaintext(paper), loop)
+
         process = PROCESSES[self._facts["process"]]
         rules = {
             "process.json": msgspec.json.encode(process),
             "codes.json": msgspec.json.encode({kind: dict(codes) for kind, codes in VOCABULARIES.items()}),
+            "reasons.json": msgspec.json.encode(dict(EXPLANATIONS)),
         }
-        return plan_bag(
-            self.facts,
-            lambda paper: _pulled(self._plaintext(paper), loop),
-            log=[item_of("data/log/entries.jsonl", entries)],
-            rules=rules,
-        )
+        return plan_bag(self.facts, content, log=self._log, rules=rules)
 
     async def _plaintext(self, paper: uuid.UUID) -> AsyncIterator[bytes]:
         """A paper's bytes; when its end does not verify, the whole package is thrown away."""
@@ -101,8 +158,10 @@ class Package:
         offset, length = reader.span(0, size)
         async for piece in self._store.fetch(name, offset=offset, length=length):
             if plain := opener.update(piece):
+                self._progress.add(len(plain))
                 yield plain
         opener.finalize()
+        self._progress.next_document()
 
     async def _span(self, name: str, offset: int, length: int) -> bytes:
         return b"".join([piece async for piece in self._store.fetch(name, offset=offset, length=length)])
@@ -121,7 +180,7 @@ class Package:
         )
         return CaseFacts(
             transfer=transfer,
-            made_at=self._clearance.at.replace(microsecond=0),
+            made_at=_time(facts["draft"]["made_at"]),
             case=self._case,
             process=facts["process"],
             client=client,

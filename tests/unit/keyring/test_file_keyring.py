@@ -141,7 +141,7 @@ def test_two_seals_of_the_same_text_differ(ring: FileKeyring) -> None:
 
 def test_own_fields(ring: FileKeyring) -> None:
     sealed = ring.seal_own("professional.name|1", b"Olli Hoitaja")
-    assert f"root:{sealed[1:5].hex()}" == ring.current_root
+    assert sealed[1:5].hex() == ring.own_root != ring.current_root.removeprefix("root:")
     assert ring.open_own("professional.name|1", sealed).decode() == "Olli Hoitaja"
     with pytest.raises(KeyUnopenable):
         ring.open_own("professional.name|2", sealed)
@@ -187,7 +187,7 @@ def test_a_new_root_takes_over(ring: FileKeyring, tmp_path: Path) -> None:
     old = ring.current_root
     assert ring.new_root() == ring.current_root.removeprefix("root:")
     assert ring.current_root != old
-    assert len(ring.root_ids()) == 2
+    assert len(ring.root_ids()) == 3
     moved = ring.rewrap(clearance(epoch), epoch)
     assert (epoch.parent, moved.parent) == (old, ring.current_root)
     for opener in (ring, FileKeyring(tmp_path / "keyring")):
@@ -211,6 +211,38 @@ def test_without_its_root_key_nothing_opens(ring: FileKeyring, tmp_path: Path) -
     (tmp_path / "keyring" / f"root-{old}.key").unlink()
     with pytest.raises(KeyUnopenable):
         FileKeyring(tmp_path / "keyring").document_key(clearance(*keys), DOCUMENT)
+
+
+def test_a_root_that_was_destroyed_is_gone_and_one_in_use_stays(ring: FileKeyring, tmp_path: Path) -> None:
+    keys, own = chain(ring), ring.seal_own("assertion|1", b"text")
+    old = ring.current_root.removeprefix("root:")
+    assert not ring.destroy_root(old)
+    ring.new_root()
+    assert not ring.destroy_root(ring.own_root)
+    assert ring.destroy_root(old)
+    assert ring.destroy_root(old)
+    assert not (tmp_path / "keyring" / f"root-{old}.key").exists()
+    for opener in (ring, FileKeyring(tmp_path / "keyring")):
+        with pytest.raises(KeyUnopenable):
+            opener.document_key(clearance(*keys), DOCUMENT)
+        assert opener.open_own("assertion|1", own) == b"text"
+
+
+def test_a_keyring_with_one_root_for_both_keeps_it_for_what_it_sealed(ring: FileKeyring, tmp_path: Path) -> None:
+    """As keyrings were made before: the pointer appears at the first rotation."""
+    directory = tmp_path / "keyring"
+    (directory / "own").unlink()
+    old = FileKeyring(directory)
+    sealed = old.seal_own("assertion|1", b"text")
+    assert old.own_root == old.current_root.removeprefix("root:")
+    old.new_root()
+    assert not old.destroy_root(sealed[1:5].hex())
+    assert FileKeyring(directory).open_own("assertion|1", sealed) == b"text"
+
+
+def test_a_root_of_another_process_wraps_from_now_on(ring: FileKeyring, tmp_path: Path) -> None:
+    FileKeyring(tmp_path / "keyring").new_root()
+    assert ring.create(clearance(), KeyKind.EPOCH, "2026-05").parent == FileKeyring(tmp_path / "keyring").current_root
 
 
 # ------------------------------------------------------------------------------------------------ signing keys
@@ -243,10 +275,10 @@ def test_everything_is_for_the_owner_alone(ring: FileKeyring, tmp_path: Path) ->
     directory = tmp_path / "keyring"
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     files = sorted(directory.iterdir())
-    assert {f.name.split("-")[0] for f in files} == {"current", "issuer", "log.key", "promise.key", "root"}
+    assert {f.name.split("-")[0] for f in files} == {"current", "own", "issuer", "log.key", "promise.key", "root"}
     assert {stat.S_IMODE(f.stat().st_mode) for f in files} == {0o600}
     assert sorted(tmp_path.iterdir()) == [directory]
-    assert ring.root_ids() == [(directory / "current").read_text().strip()]
+    assert ring.root_ids() == sorted((directory / role).read_text().strip() for role in ("current", "own"))
 
 
 def test_a_loose_umask_changes_nothing(tmp_path: Path) -> None:

@@ -5,28 +5,38 @@ write to a hidden file → fsync → rename to its name → fsync the directory 
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
-from collections.abc import AsyncIterator, Callable
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from vault.adapters.stores.common import PIECE_SIZE, Threads
-from vault.errors import InvariantViolated, ObjectTampered, StoreUnavailable
+from vault.errors import InvariantViolated, ObjectTampered, SettingsWrong, StoreUnavailable
 
 _NAME = re.compile(r"[0-9a-f-]{36}(\.[a-z]+){1,2}")
 T = TypeVar("T")
 
 
 class DirectoryDeposit:
-    """services.transfers.Deposit over a directory. Files are readable to the owner and the group (the archive's)."""
+    """services.deposit.Deposit over a directory, without versions or locks. Files are readable to the owner and the group (the archive's)."""
 
     def __init__(self, path: Path) -> None:
         self._path = Path(path)
         self._threads = Threads(2)
 
-    async def put(self, name: str, chunks: AsyncIterator[bytes]) -> None:
-        target, draft = self._file(name), self._path / f".{_checked(name)}"
+    async def check(self) -> None:
+        if not await self._run(os.access, self._path, os.R_OK | os.W_OK | os.X_OK):
+            raise SettingsWrong(
+                f"archive_store: {self._path} is no directory that can be written", field="archive_store"
+            )
+
+    async def put(self, name: str, chunks: AsyncIterator[bytes]) -> str | None:
+        target, draft = self._file(name), self._path / f".{_checked(name)}.{secrets.token_hex(8)}"
+        # What a killed process, or a worker that was overtaken, left under way is of no use any more.
+        await self._run(_clear, self._path, f".{name}.")
         file = await self._run(lambda: _new(draft))
         try:
             async for piece in chunks:
@@ -36,8 +46,9 @@ class DirectoryDeposit:
             # If we stop here, nothing stands under the name that was not there before.
             await self._run(_abandon, file, draft)
             raise
+        return None
 
-    async def fetch(self, name: str) -> AsyncIterator[bytes]:
+    async def fetch(self, name: str, version: str | None = None) -> AsyncIterator[bytes]:  # noqa: ARG002 (no versions here)
         file = await self._run(_open, self._file(name))
         if file is None:
             raise ObjectTampered(f"the archive's store has no {name}")
@@ -54,6 +65,12 @@ class DirectoryDeposit:
         with file:
             return await self._run(file.read, limit + 1)
 
+    async def versions(self, name: str) -> Sequence[str | None]:
+        return [None] if await self._run(self._file(name).is_file) else []
+
+    async def keep(self, name: str, version: str | None, until: dt.datetime) -> dt.datetime | None:  # noqa: ARG002 (no locks here)
+        return None
+
     def _file(self, name: str) -> Path:
         return self._path / _checked(name)
 
@@ -68,6 +85,12 @@ def _checked(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise InvariantViolated("a package's files are named by its transfer")
     return name
+
+
+def _clear(folder: Path, prefix: str) -> None:
+    for path in folder.iterdir():
+        if path.name.startswith(prefix):
+            path.unlink(missing_ok=True)
 
 
 def _new(draft: Path) -> BinaryIO:

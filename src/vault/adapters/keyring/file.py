@@ -1,7 +1,8 @@
 """The keyring as a directory of files: for development, the demo and small installations without an HSM.
 
     root-<8 hex digits>.key   a root key; older ones stay until nothing is wrapped under them
-    current                   the id of the root key that wraps what is made now
+    current                   the id of the root key that wraps what is made now; a rotation replaces it
+    own                       the id of the root key that seals what belongs to no case; it stays
     promise.key               Ed25519, signs the log's promises
     log.key                   Ed25519, signs the log's checkpoints
     issuer-<kid>.key          Ed25519, signs access tokens; the newest signs, all are published
@@ -55,6 +56,15 @@ class FileKeyring:
         self._contents = files.load(self._directory)
         return root_id
 
+    def destroy_root(self, root_id: str) -> bool:
+        """Destroy a root key that wraps nothing any more; False for one that is still in use here, which stays."""
+        self._contents = files.load(self._directory)
+        if root_id in {self._contents.current, self._contents.own}:
+            return False
+        files.destroy_root(self._directory, root_id)
+        self._contents = files.load(self._directory)
+        return True
+
     def new_issuer_key(self) -> str:
         """Add a token-signing key, which signs from now on; returns its key id. The older ones stay published."""
         kid = files.add_issuer(self._directory)
@@ -64,14 +74,22 @@ class FileKeyring:
     def new_lookup_key(self) -> WrappedKey:
         """A new lookup key under the current root, for set-up to install; made without a clearance, since it opens nothing."""
         subject, parent = str(KeyKind.LOOKUP), self.current_root
-        root, key = self._root(self._contents.current), secrets.token_bytes(wrapping.KEY_SIZE)
+        root, key = self._root(parent.removeprefix("root:")), secrets.token_bytes(wrapping.KEY_SIZE)
         wrapped = wrapping.wrap_key(root, key, kind=KeyKind.LOOKUP, subject=subject, parent=parent, nonce=_nonce())
         return WrappedKey(kind=KeyKind.LOOKUP, subject=subject, parent=parent, wrapped=wrapped)
 
     @property
     def current_root(self) -> str:
-        """``root:<id>`` of the key that wraps what is made now."""
+        """``root:<id>`` of the key that wraps what is made now; another process may have replaced it a moment ago."""
+        current = files.current_root(self._directory)
+        if current != self._contents.current:
+            self._contents = files.load(self._directory)
         return f"root:{self._contents.current}"
+
+    @property
+    def own_root(self) -> str:
+        """The id of the key that seals what belongs to no case."""
+        return self._contents.own
 
     def root_ids(self) -> list[str]:
         """The ids of all root keys held here, sorted."""
@@ -111,9 +129,9 @@ class FileKeyring:
         return wrapping.open_field(self._open_key(clearance, key, beside), context, sealed)
 
     def seal_own(self, context: str, plaintext: bytes) -> bytes:
-        current = self._contents.current
-        key = self._contents.roots[current]
-        return wrapping.seal_own_field(key, bytes.fromhex(current), context, plaintext, nonce=_nonce())
+        own = self._contents.own
+        key = self._contents.roots[own]
+        return wrapping.seal_own_field(key, bytes.fromhex(own), context, plaintext, nonce=_nonce())
 
     def open_own(self, context: str, sealed: bytes) -> bytes:
         return wrapping.open_own_field(self._root(wrapping.root_id_of(sealed).hex()), context, sealed)
@@ -132,7 +150,7 @@ class FileKeyring:
         return self._wrap(clearance, opened, key.kind, key.subject, parent, beside)
 
     def own_mac(self, label: str, data: bytes) -> bytes:
-        mac = HMAC(wrapping.own_mac_key(self._root(self._contents.current), label), SHA256())
+        mac = HMAC(wrapping.own_mac_key(self._root(self._contents.own), label), SHA256())
         mac.update(data)
         return mac.finalize()
 

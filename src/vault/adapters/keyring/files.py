@@ -37,9 +37,13 @@ _MAX_FILE_SIZE = 4096
 
 
 class Contents(msgspec.Struct, frozen=True):
-    """All that the directory holds, opened; ``issuers`` newest first."""
+    """All that the directory holds, opened; ``issuers`` newest first.
+
+    ``current`` wraps keys and is replaced by a rotation; ``own`` seals what belongs to no case, and stays.
+    """
 
     current: str
+    own: str
     roots: dict[str, bytes]
     promise: tuple[str, Ed25519PrivateKey]
     log: Ed25519PrivateKey
@@ -54,15 +58,25 @@ def load(directory: Path) -> Contents:
         roots = {m[1]: _read_root(directory / m[0], m[1]) for n in names if (m := _ROOT_FILE.fullmatch(n))}
         issuers = [(m[1], _read_ed25519(directory / m[0])) for n in names if (m := _ISSUER_FILE.fullmatch(n))]
         current = _read(directory / "current").strip()
+        own = _read(directory / "own").strip() if "own" in names else current
         promise = _read_ed25519(directory / "promise.key")
         log = _read_ed25519(directory / "log.key")
     except OSError as error:
         raise KeyringUnavailable(f"the keyring cannot be read: {error.filename}: {error.strerror}") from None
-    if current not in roots:
-        raise KeyringUnavailable(f"{directory / 'current'} names no root key in the same directory")
+    for name, root in (("current", current), ("own", own)):
+        if root not in roots:
+            raise KeyringUnavailable(f"{directory / name} names no root key in the same directory")
     if not issuers:
         raise KeyringUnavailable(f"{directory} holds no issuer key")
-    return Contents(current, roots, (thumbprint(promise), promise), log, tuple(reversed(issuers)))
+    return Contents(current, own, roots, (thumbprint(promise), promise), log, tuple(reversed(issuers)))
+
+
+def current_root(directory: Path) -> str:
+    """The id of the root key that wraps what is made now, as another process may have changed it a moment ago."""
+    try:
+        return _read(directory / "current").strip()
+    except OSError as error:
+        raise KeyringUnavailable(f"the keyring cannot be read: {error.filename}: {error.strerror}") from None
 
 
 def has_root(directory: Path, root_id: str) -> bool:
@@ -104,9 +118,32 @@ def add_root(directory: Path) -> str:
     If we stop between the two, an unused root key lies there and the old one stays current.
     """
     try:
-        return _add_root(directory)
+        if not (directory / "own").exists():
+            # One key did both until now: what it sealed stays readable, so that key stays.
+            _point(directory, "own", _read(directory / "current").strip())
+        return _add_root(directory, "current")
     except OSError as error:
         raise KeyringUnavailable(f"the keyring cannot be written: {error.strerror}") from None
+
+
+def destroy_root(directory: Path, root_id: str) -> None:
+    """Overwrite and remove a root key's file; one that is gone already is no error.
+
+    Copies elsewhere, and what a disk keeps of overwritten blocks, are the operator's to destroy (keys/README.md).
+    """
+    path = directory / f"root-{root_id}.key"
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise KeyringUnavailable(f"{path} cannot be destroyed: {error.strerror}") from None
+    with os.fdopen(fd, "wb") as file:
+        file.write(bytes(os.fstat(fd).st_size))
+        file.flush()
+        os.fsync(fd)
+    path.unlink()
+    _sync(directory)
 
 
 def add_issuer(directory: Path) -> str:
@@ -121,21 +158,27 @@ def add_issuer(directory: Path) -> str:
 
 
 def _fill(directory: Path) -> None:
-    _add_root(directory)
+    _add_root(directory, "own")
+    _add_root(directory, "current")
     add_issuer(directory)
     _write(directory / "promise.key", _pem(Ed25519PrivateKey.generate()))
     _write(directory / "log.key", _pem(Ed25519PrivateKey.generate()))
 
 
-def _add_root(directory: Path) -> str:
+def _add_root(directory: Path, role: str) -> str:
     key = secrets.token_bytes(32)
     root_id = root_id_for(key)
     _write(directory / f"root-{root_id}.key", f"{_ROOT_HEADER} {root_id}\n{_b64url(key)}\n".encode())
-    draft = directory / f".current-{secrets.token_hex(8)}"
-    _write(draft, f"{root_id}\n".encode())
-    draft.replace(directory / "current")
-    _sync(directory)
+    _point(directory, role, root_id)
     return root_id
+
+
+def _point(directory: Path, role: str, root_id: str) -> None:
+    """Name the root key of a role, at once and whole."""
+    draft = directory / f".{role}-{secrets.token_hex(8)}"
+    _write(draft, f"{root_id}\n".encode())
+    draft.replace(directory / role)
+    _sync(directory)
 
 
 def _write(path: Path, content: bytes) -> None:

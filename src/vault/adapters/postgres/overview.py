@@ -5,6 +5,7 @@ Ids, codes, counts and times only; nothing that is sealed is read.
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import asyncpg
@@ -41,6 +42,19 @@ SELECT e.subject AS epoch, substring(e.parent FROM 6) AS root,
     (SELECT count(*) FROM vault.wrapped_key k WHERE k.parent = 'epoch:' || e.subject AND k.kind = 'register') AS clients
 FROM vault.wrapped_key e WHERE e.kind = 'epoch' ORDER BY e.subject
 """
+_TRANSFERS = """
+SELECT vault.transfer_json(x, NULL::vault.token) || jsonb_build_object('shredded', (SELECT jsonb_build_object(
+        'at', vault.rfc3339(s.recorded_at), 'epoch', s.epoch,
+        'beyond_recovery_at', (SELECT vault.rfc3339(f.recorded_at) FROM vault.transfer_state f WHERE f.transfer = x.id AND f.state = 'beyond-recovery' ORDER BY f.n LIMIT 1),
+        'alive', (SELECT coalesce(jsonb_agg(k.name ORDER BY k.name), '[]') FROM (
+            SELECT 'epoch:' || k.subject AS name FROM vault.wrapped_key k WHERE k.kind = 'epoch' AND k.subject = s.epoch
+            UNION SELECT k.parent FROM vault.wrapped_key k WHERE k.kind = 'epoch' AND k.subject = s.epoch
+            UNION SELECT r.name FROM vault.key_retired r WHERE NOT EXISTS (SELECT FROM vault.key_end e WHERE e.name = r.name)) k))
+    FROM vault.shredded s WHERE s.transfer = x.id)) AS told
+FROM vault.transfer x
+WHERE CASE WHEN $1::uuid IS NULL THEN (vault.transfer_at(x.id)).state NOT IN ('cancelled', 'beyond-recovery') ELSE x.id = $1 END
+ORDER BY x.id
+"""
 _LOOKUP = "SELECT EXISTS (SELECT FROM vault.wrapped_key WHERE kind = 'lookup')"
 _AGENCY_OF = "SELECT agency FROM vault.application WHERE id = $1"
 _KNOWS_AGENCY = "SELECT EXISTS (SELECT FROM vault.agency WHERE id = $1)"
@@ -75,6 +89,10 @@ class Overview:
         """Counts of keys by kind, by root key and by epoch."""
         found = {"kinds": _KEYS, "roots": _ROOTS, "epochs": _EPOCHS}
         return {name: [dict(row) for row in await self._owner.fetch(query)] for name, query in found.items()}
+
+    async def transfers(self, transfer: uuid.UUID | None) -> list[dict[str, Any]]:
+        """One transfer, or all that have not come to their end; ``shredded`` says what could still open it."""
+        return [row["told"] for row in await self._owner.fetch(_TRANSFERS, transfer)]
 
     async def has_lookup_key(self) -> bool:
         return bool(await self._owner.fetchval(_LOOKUP))

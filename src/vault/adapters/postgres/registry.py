@@ -77,16 +77,29 @@ class Registry:
         name: Mapping[str, str],
         recipients: Sequence[Mapping[str, str]],
         receipt_keys: Mapping[str, Any],
+        *,
+        wait_days: int = 14,
+        contact: Mapping[str, str] | None = None,
     ) -> None:
-        """Set up the archive of an agency's closed cases; the newest counts."""
+        """Set up the archive of an agency's closed cases; the newest counts.
+
+        Units: ``wait_days`` lie between the reading back and the destruction of the active copy.
+        """
         await self._call(
-            "SELECT vault.archive_register($1, $2, $3, $4, $5)",
+            "SELECT vault.archive_register($1, $2, $3, $4, $5, $6, $7)",
             archive,
             agency,
             dict(name),
             [dict(item) for item in recipients],
             dict(receipt_keys),
+            wait_days,
+            dict(contact) if contact else None,
         )
+
+    async def retire_receipt_key(self, archive: str, kid: str) -> None:
+        """Count an archive's receipt key no more. Raises: InvalidInput when the archive has none of that id."""
+        if not await self._owner.fetchval("SELECT vault.receipt_key_retire($1, $2)", archive, kid):
+            raise InvalidInput("the archive has no receipt key of this id", field="kid")
 
     async def install_key(self, key: WrappedKey) -> None:
         """Install the lookup key; an installed one stays."""

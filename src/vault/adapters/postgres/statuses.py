@@ -46,6 +46,8 @@ _CONFLICT: Mapping[str, tuple[str, str]] = {
         "only what a guardian signed is confirmed, from the 18th birthday on, and once",
     ),
     "transfer-state": ("transfer-state", "the transfer is in a state that does not allow this"),
+    "keys-left": ("keys-left", "keys still stand under a key that is to be destroyed; rotate again"),
+    "already-answered": ("already-answered", "the request is answered already, in another way"),
     "receipt-mismatch": ("receipt-mismatch", "the receipt is for another package than the one that was sent"),
     "unfiled": ("awaiting-content", "the document has no content yet; upload it first"),
 }

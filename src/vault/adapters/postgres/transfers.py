@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vault.adapters.postgres.pool import Pool
@@ -15,6 +15,7 @@ _FIND = "SELECT vault.transfers_find()"
 _TAKE_UP = "SELECT vault.transfer_take_up()"
 _KEEP = "SELECT vault.transfer_keep($1, $2, $3)"
 _EXPECTED = "SELECT vault.transfer_expected($1, $2)"
+_TELL = "SELECT vault.transfer_tell($1, $2, $3)"
 _OBJECTS = "SELECT array_agg(o) FROM vault.transfer_objects($1, $2, $3) AS o"
 
 
@@ -47,3 +48,6 @@ class PostgresClaims:
 
     async def objects(self, taken: Taken, removed: Sequence[str]) -> list[str]:
         return list(await self._pool.value(_OBJECTS, taken.secret, taken.transfer, list(removed)) or ())
+
+    async def tell(self, taken: Taken, told: Mapping[str, Any]) -> None:
+        await self._pool.value(_TELL, taken.secret, taken.transfer, dict(told))

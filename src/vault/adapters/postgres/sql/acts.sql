@@ -48,13 +48,6 @@ BEGIN
 END
 $conclude$;
 
-CREATE OR REPLACE FUNCTION vault.store_keys(keys vault.key_row[], as_of timestamptz) RETURNS void
-LANGUAGE sql VOLATILE
-BEGIN ATOMIC
-    INSERT INTO vault.wrapped_key (kind, subject, parent, wrapped, recorded_at)
-    SELECT k.kind, k.subject, k.parent, k.wrapped, as_of FROM unnest(keys) AS k;
-END;
-
 -- What an Idempotency-Key stands for: the id under which the act is done, the first time and every time after it. The act
 -- itself is decided anew; done already under this id, it is answered again. Null: the key was used for another request.
 CREATE OR REPLACE FUNCTION vault.reserve(secret bytea, a_key_sha256 bytea, a_request_mac bytea, a_subject uuid) RETURNS uuid
@@ -114,6 +107,9 @@ BEGIN
     IF EXISTS (SELECT FROM unnest(keys) k JOIN vault.wrapped_key w ON w.kind = 'epoch' AND w.subject = k.subject WHERE k.kind = 'epoch') THEN
         RETURN ROW('again', NULL, NULL, NULL, NULL, NULL)::vault.done;
     END IF;
+    -- So does who would wrap anything under a key that is being retired.
+    PERFORM pg_advisory_xact_lock_shared(7021009);
+    IF vault.is_retired(keys) THEN RETURN ROW('again', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
     SELECT k.client INTO the_client FROM vault.client_code k WHERE k.code_mac = case_open.code_mac;
     IF the_client IS NULL THEN
         the_client := a_client;

@@ -20,7 +20,7 @@ GRANT USAGE ON SCHEMA vault TO vault_door, vault_service, vault_tokens, vault_wo
 -- The door's role reads facts and adds to them; it can change only versions, clearances and wrapped keys, and no entry, ever.
 GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA vault TO vault_door;
 REVOKE INSERT ON vault.migration, vault.catalogue_type, vault.entry_position FROM vault_door;
-GRANT UPDATE ON vault.fact_version, vault.clearance, vault.process, vault.idempotency, vault.transfer_claim TO vault_door;
+GRANT UPDATE ON vault.fact_version, vault.clearance, vault.process, vault.idempotency, vault.transfer_claim, vault.transfer_progress TO vault_door;
 GRANT UPDATE (parent, wrapped) ON vault.wrapped_key TO vault_door;
 -- A session's idle end moves with its use; its language is the person's choice.
 GRANT UPDATE (expires_at) ON vault.token TO vault_door;
@@ -34,12 +34,13 @@ GRANT EXECUTE ON FUNCTION
     vault.document_filed, vault.attempt_give_up, vault.document_mark, vault.consent_record, vault.consent_withdraw, vault.prohibition_record,
     vault.prohibition_end, vault.pause, vault.resume, vault.client_language, vault.consent_confirm, vault.client_died, vault.explain, vault.notice_acknowledge,
     vault.case_close, vault.case_reopen, vault.hold_add, vault.hold_end, vault.authority_record, vault.authority_end, vault.authority_bar,
-    vault.transfer_approve, vault.transfer_reject, vault.transfer_receive, vault.transfer_expected TO vault_service;
+    vault.transfer_approve, vault.transfer_reject, vault.transfer_receive, vault.transfer_expected, vault.archive_request_answer TO vault_service;
 GRANT EXECUTE ON PROCEDURE vault.door TO vault_service, vault_worker;
 GRANT EXECUTE ON FUNCTION vault.ask, vault.take TO vault_worker;
 GRANT EXECUTE ON FUNCTION vault.forget_expired, vault.sweep_releases, vault.sweep_attempts, vault.objects_abandoned, vault.filed_objects,
     vault.transfers_find, vault.transfer_take_up, vault.transfer_keep, vault.transfer_done, vault.transfer_receive, vault.transfer_expected,
-    vault.case_shred, vault.transfer_objects
+    vault.case_shred, vault.transfer_objects, vault.transfer_prepare, vault.transfer_tell,
+    vault.rotation_take_up, vault.keys_rewrapped, vault.epochs_destroy, vault.rotation_end
     TO vault_worker;
 GRANT EXECUTE ON FUNCTION vault.application_record, vault.token_record, vault.token_revoke, vault.burn, vault.providers, vault.visitor_record,
     vault.session_record, vault.session_record_staff, vault.session_touch, vault.session_end, vault.session_language, vault.session_act_for TO vault_tokens;
@@ -66,7 +67,7 @@ GRANT INSERT ON vault.entry_position TO vault_door;
 GRANT DELETE ON vault.entry_pending, vault.checkpoint TO vault_door;
 GRANT UPDATE ON vault.tree, vault.tree_tile, vault.checkpoint TO vault_door;
 GRANT EXECUTE ON FUNCTION vault.tree_begin, vault.tree_batch, vault.tree_append, vault.checkpoint_publish, vault.checkpoint_cosign TO vault_sequencer;
-GRANT EXECUTE ON FUNCTION vault.log_checkpoints, vault.log_tiles, vault.log_place TO vault_service, vault_sequencer;
+GRANT EXECUTE ON FUNCTION vault.log_checkpoints, vault.log_tiles, vault.log_place TO vault_service, vault_sequencer, vault_worker;
 GRANT SELECT ON vault.tree, vault.tree_tile, vault.checkpoint TO vault_monitor;
 GRANT EXECUTE ON FUNCTION vault.report_begin, vault.report_page TO vault_monitor;
 GRANT EXECUTE ON FUNCTION vault.log_restarted, vault.log_window TO vault_service, vault_sequencer;

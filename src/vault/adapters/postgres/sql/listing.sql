@@ -86,11 +86,11 @@ BEGIN
     a.status := 'hidden'; a.reasons := '{not-a-member}';
     SELECT * INTO cc FROM vault.client_case c WHERE c.id = a_case;
     IF act = 'find' THEN
-        -- The lookup key, to find a client by code, and this month's epoch key, under which a new case's key is wrapped.
+        -- The lookup key, to find a client by code, and the epoch key of now, under which a new case's key is wrapped.
         IF t.actor = 'professional' THEN
             a.status := 'permit';
-            a.facts := jsonb_build_object('epoch', to_char(as_of AT TIME ZONE 'UTC', 'YYYY-MM'),
-                'keys', jsonb_build_array('lookup:lookup', 'epoch:' || to_char(as_of AT TIME ZONE 'UTC', 'YYYY-MM')), 'logged', 'client');
+            a.facts := jsonb_build_object('epoch', vault.epoch_now(as_of),
+                'keys', jsonb_build_array('lookup:lookup', 'epoch:' || vault.epoch_now(as_of)), 'logged', 'client');
         ELSIF t.actor IN ('visitor', 'records-officer') THEN
             a.status := 'permit';
             a.facts := jsonb_build_object('keys', jsonb_build_array('lookup:lookup'), 'logged', 'client');
@@ -99,21 +99,15 @@ BEGIN
         END IF;
     ELSIF t.actor = 'visitor' THEN
         a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
-    ELSIF act = 'package' THEN
-        IF coalesce(vault.may_package(t, a_case, as_of), false) THEN
-            a.status := 'permit';
-            a.facts := vault.package_facts(a_case, t, as_of) || jsonb_build_object('logged', 'package');
-        ELSE
+    ELSIF act IN ('package', 'verify', 'destroy', 'rewrap') THEN
+        a.facts := vault.job_facts(t, act, a_case, as_of);
+        IF a.facts IS NULL THEN
             a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
-        END IF;
-    ELSIF act = 'destroy' THEN
-        IF coalesce(vault.may_destroy(t, a_case, as_of), false) THEN
-            a.status := 'permit'; a.facts := jsonb_build_object('logged', 'destroy');
         ELSE
-            a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
+            a.status := 'permit'; a.facts := a.facts || jsonb_build_object('logged', act);
         END IF;
     ELSIF act <> 'list' THEN
-        -- export, verify, repair, rewrap: no rule permits them to anybody yet.
+        -- export, repair: no rule permits them to anybody yet.
         a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
     ELSIF target = 'cases' THEN
         SELECT jsonb_agg(x.j ORDER BY x.id) INTO items FROM (
@@ -134,6 +128,15 @@ BEGIN
         IF t.actor <> 'professional' OR t.role <> 'archivist' THEN
             a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
         ELSIF target = 'transfers' OR items IS NOT NULL THEN
+            a.status := 'permit';
+        END IF;
+    ELSIF target = 'archive-requests' THEN
+        SELECT jsonb_agg(x.j ORDER BY x.id) INTO items FROM (
+            SELECT r.id, vault.archive_request_json(r) AS j FROM vault.archive_request r JOIN vault.transfer x ON x.id = r.transfer
+            WHERE r.id > after AND vault.is_archivist(t, x.case_id) ORDER BY r.id LIMIT page_size + 1) x;
+        IF t.actor <> 'professional' OR t.role <> 'archivist' THEN
+            a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
+        ELSE
             a.status := 'permit';
         END IF;
     ELSIF target = 'inbox' THEN
@@ -207,9 +210,7 @@ BEGIN
             vault.day_begins((about ->> 'until')::date + 1), (about ->> 'after')::uuid, coalesce((about ->> 'newest')::boolean, false), page_size + 1);
         a.status := 'permit';
     END IF;
-    IF a.status = 'permit' AND act IN ('package', 'destroy') THEN
-        a.reasons := '{}';
-    ELSIF a.status = 'permit' AND act = 'list' THEN
+    IF a.status = 'permit' AND act = 'list' THEN
         a.reasons := coalesce(CASE WHEN a.basis IS NOT NULL THEN ARRAY[a.basis] END, '{}');
         a.facts := coalesce(a.facts, '{}') || vault.page(items, page_size) || jsonb_build_object('keys', to_jsonb(array_remove(coalesce(keys, '{}'), NULL)), 'logged', target);
     ELSIF a.status = 'permit' THEN

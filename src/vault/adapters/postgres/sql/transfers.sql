@@ -1,64 +1,16 @@
 -- Transfers: archivists approve, the worker packages, sends, verifies and shreds; every step is logged and can be repeated.
--- The table of states is that of rules/transfer.py. Source: promise P8; design.md §4 (transfers), §5; domain.md §11.3.
+-- Source: promise P8; design.md §4 (transfers), §5; domain.md §11.3.
 
-CREATE OR REPLACE FUNCTION vault.transfer_next(a_state text, an_event text) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN ('{
-    "due": {"package": "packaged", "hold": "on-hold", "cancel": "cancelled"},
-    "packaged": {"package": "packaged", "send": "sent", "reject": "rejected", "hold": "on-hold", "cancel": "cancelled"},
-    "sent": {"send": "sent", "receipt": "received", "reject": "rejected"},
-    "received": {"receipt": "received", "verify": "verified", "reject": "rejected"},
-    "verified": {"verify": "verified", "shred": "shredded", "reject": "rejected", "hold": "retained"},
-    "shredded": {"shred": "shredded", "forget": "beyond-recovery"},
-    "beyond-recovery": {"forget": "beyond-recovery"},
-    "rejected": {"reject": "rejected", "retry": "due", "hold": "on-hold", "cancel": "cancelled"},
-    "on-hold": {"hold": "on-hold", "release": "due", "cancel": "cancelled"},
-    "retained": {"hold": "retained", "release": "received"},
-    "cancelled": {"cancel": "cancelled"}}'::jsonb -> a_state ->> an_event);
-
-CREATE OR REPLACE FUNCTION vault.transfer_at(a_transfer uuid) RETURNS vault.transfer_state
+-- What a transfer waits for, in words of the code: whoever looks at it need not guess.
+CREATE OR REPLACE FUNCTION vault.waits_for(x vault.transfer) RETURNS text[]
 LANGUAGE sql STABLE
-RETURN (SELECT s FROM vault.transfer_state s WHERE s.transfer = a_transfer ORDER BY s.n DESC LIMIT 1);
-
--- Take one event: the new row, or null when the event cannot happen in this state. Doing again what was done adds nothing.
-CREATE OR REPLACE FUNCTION vault.transfer_step(a_transfer uuid, an_event text, sealed bytea, an_entry uuid, as_of timestamptz) RETURNS vault.transfer_state
-LANGUAGE plpgsql VOLATILE
-AS $step$
-DECLARE
-    before vault.transfer_state := vault.transfer_at(a_transfer);
-    after vault.transfer_state;
-BEGIN
-    after := (a_transfer, before.n + 1, an_event, vault.transfer_next(before.state, an_event), sealed, an_entry, as_of);
-    IF after.state IS NULL THEN RETURN NULL; END IF;
-    -- A package made anew, and a later reading back, are news.
-    IF after.state = before.state AND an_event NOT IN ('package', 'verify') THEN RETURN before; END IF;
-    INSERT INTO vault.transfer_state SELECT after.*;
-    RETURN after;
-END
-$step$;
-
-CREATE OR REPLACE FUNCTION vault.transfer_due(a_transfer uuid) RETURNS integer
-LANGUAGE sql STABLE
-RETURN (SELECT max(s.n) FROM vault.transfer_state s WHERE s.transfer = a_transfer AND s.state = 'due');
-
-CREATE OR REPLACE FUNCTION vault.transfer_approvals(a_transfer uuid) RETURNS bigint
-LANGUAGE sql STABLE
-RETURN (SELECT count(*) FROM vault.transfer_approval a WHERE a.transfer = a_transfer AND a.due = vault.transfer_due(a_transfer));
-
-CREATE OR REPLACE FUNCTION vault.is_archivist(t vault.token, a_case uuid) RETURNS boolean
-LANGUAGE sql STABLE
-RETURN t.actor = 'professional' AND t.role = 'archivist'
-    AND EXISTS (SELECT FROM vault.client_case c WHERE c.id = a_case AND c.controller = t.agency);
-
--- How long a case is kept; the same numbers as in rules/processes/*.toml.
-CREATE OR REPLACE FUNCTION vault.retention_years(a_process text) RETURNS integer
-LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN CASE a_process WHEN 'tym' THEN 4 ELSE 10 END;
-
-CREATE OR REPLACE FUNCTION vault.closed_at(a_case uuid) RETURNS timestamptz
-LANGUAGE sql STABLE
-RETURN (SELECT max(s.recorded_at) FROM vault.case_state s JOIN vault.sign_off o ON o.case_id = s.case_id AND o.entry = s.entry
-    WHERE s.case_id = a_case AND s.state = 'closed');
+RETURN (SELECT vault.pending(x.case_id) || CASE
+        WHEN s.state = 'due' AND vault.transfer_approvals(x.id) < 2 THEN '{approvals}'::text[]
+        WHEN s.state = 'rejected' THEN '{approvals}'::text[]
+        WHEN s.state = 'sent' THEN '{receipt}'::text[]
+        WHEN s.state = 'verified' AND vault.shred_from(x) > vault.clock() THEN '{waiting-time}'::text[]
+        WHEN s.state = 'shredded' THEN '{key-rotation}'::text[] ELSE '{}'::text[] END
+    FROM vault.transfer_at(x.id) s);
 
 CREATE OR REPLACE FUNCTION vault.transfer_json(x vault.transfer, t vault.token) RETURNS jsonb
 LANGUAGE sql STABLE
@@ -67,9 +19,11 @@ RETURN (SELECT jsonb_build_object('id', x.id, 'case', x.case_id, 'process', c.pr
         'approvals', vault.transfer_approvals(x.id),
         'approved_by_you', EXISTS (SELECT FROM vault.transfer_approval p
             WHERE p.transfer = x.id AND p.due = vault.transfer_due(x.id) AND p.professional = t.professional),
+        'waits_for', vault.waits_for(x), 'shred_from', vault.rfc3339(vault.shred_from(x)), 'progress', vault.progress_json(x.id),
+        'locked_until', (SELECT vault.rfc3339(max(k.until)) FROM vault.transfer_lock k WHERE k.transfer = x.id),
         'package', (SELECT jsonb_build_object('made_at', vault.rfc3339(p.made_at), 'size', p.package_size, 'sha256', encode(p.package_sha256, 'hex'),
                 'tar', jsonb_build_object('size', p.tar_size, 'sha256', encode(p.tar_sha256, 'hex')), 'files', p.files,
-                'payload_bytes', p.payload_bytes, 'retention_ends', p.retention_ends)
+                'payload_bytes', p.payload_bytes, 'retention_ends', p.retention_ends, 'version', p.version)
             FROM vault.transfer_package p WHERE p.transfer = x.id ORDER BY p.n DESC LIMIT 1),
         'history', (SELECT jsonb_agg(jsonb_build_object('state', s.state, 'at', vault.rfc3339(s.recorded_at)) ORDER BY s.n)
             FROM vault.transfer_state s WHERE s.transfer = x.id))
@@ -143,8 +97,10 @@ LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '2s'
 BEGIN ATOMIC
-    SELECT jsonb_build_object('transfer', x.id, 'case', x.case_id, 'archive', a.id, 'receipt_keys', a.receipt_keys, 'recipients', a.recipients,
-        'archive_name', a.name, 'package', vault.transfer_json(x, t) -> 'package', 'state', (vault.transfer_at(x.id)).state)
+    SELECT jsonb_build_object('transfer', x.id, 'case', x.case_id, 'archive', a.id, 'recipients', a.recipients, 'archive_name', a.name,
+        'receipt_keys', jsonb_build_object('keys', (SELECT coalesce(jsonb_agg(k), '[]') FROM jsonb_array_elements(a.receipt_keys -> 'keys') k
+            WHERE NOT EXISTS (SELECT FROM vault.receipt_key_end e WHERE e.archive = a.id AND e.kid = k ->> 'kid'))),
+        'recipient', (vault.draft_of(x.id)).recipient, 'package', vault.transfer_json(x, t) -> 'package', 'state', (vault.transfer_at(x.id)).state)
     FROM vault.transfer x JOIN vault.archive a ON a.n = x.archive, vault.asker(secret, vault.clock()) t
     WHERE x.id = a_transfer AND (vault.is_archivist(t, x.case_id) OR (t.actor = 'worker' AND t.case_id = x.case_id));
 END;
@@ -203,6 +159,7 @@ BEGIN
         FROM vault.client_case c
         WHERE vault.recorded_state(c.id, vault.clock()) = 'closed' AND EXISTS (SELECT FROM vault.archive a WHERE a.agency = c.controller)
           AND NOT EXISTS (SELECT FROM vault.transfer x WHERE x.case_id = c.id AND (vault.transfer_at(x.id)).state <> 'cancelled')
+          AND vault.pending(c.id) = '{}'
         UNION ALL
         SELECT x.case_id, c.client, x.id, CASE WHEN vault.is_held(x.case_id) THEN 'hold' ELSE 'release' END, NULL
         FROM vault.transfer x JOIN vault.client_case c ON c.id = x.case_id
@@ -221,6 +178,8 @@ BEGIN
             one.transfer := vault.uuid7(now);
             INSERT INTO vault.transfer (id, case_id, archive, entry, recorded_at) VALUES (one.transfer, one.case_id, one.archive, e.id, now);
             INSERT INTO vault.transfer_state (transfer, n, state, entry, recorded_at) VALUES (one.transfer, 1, 'due', e.id, now);
+            -- The client is told in time to take a copy: it is readable here until the keys are destroyed.
+            PERFORM vault.tell('case-leaves', 'client:' || one.client, e.id, now);
         ELSE
             CONTINUE WHEN (one.event = 'hold') <> vault.is_held(one.case_id)
                 OR (vault.transfer_step(one.transfer, one.event, NULL, e.id, now)).state IS NULL;
@@ -231,11 +190,6 @@ BEGIN
     RETURN found;
 END
 $find$;
-
--- Is this asker the worker that is at this transfer now?
-CREATE OR REPLACE FUNCTION vault.is_at(t vault.token, a_transfer uuid) RETURNS boolean
-LANGUAGE sql STABLE
-RETURN t.actor = 'worker' AND EXISTS (SELECT FROM vault.transfer_claim k WHERE k.transfer = a_transfer AND k.secret_sha256 = t.secret_sha256);
 
 CREATE OR REPLACE FUNCTION vault.shredded_objects(a_case uuid) RETURNS SETOF text
 LANGUAGE sql STABLE
@@ -251,7 +205,9 @@ LANGUAGE sql STABLE
 RETURN CASE (vault.transfer_at(x.id)).state
     WHEN 'due' THEN vault.transfer_approvals(x.id) >= 2
     WHEN 'shredded' THEN EXISTS (SELECT FROM vault.shredded_objects(x.case_id))
-    ELSE (vault.transfer_at(x.id)).state IN ('packaged', 'sent', 'received', 'verified') END;
+    WHEN 'beyond-recovery' THEN EXISTS (SELECT FROM vault.shredded_objects(x.case_id))
+    WHEN 'verified' THEN vault.shred_from(x) <= vault.clock()
+    ELSE (vault.transfer_at(x.id)).state IN ('packaged', 'sent', 'received') END;
 
 -- Take up one transfer: a job is recorded under a new secret, which is told once; the one before it, if any, is at an end.
 CREATE OR REPLACE FUNCTION vault.transfer_take_up() RETURNS jsonb
@@ -276,7 +232,7 @@ BEGIN
     SELECT k.secret_sha256, now FROM vault.token k WHERE k.secret_sha256 = before ON CONFLICT DO NOTHING;
     SELECT c.client INTO the_client FROM vault.client_case c WHERE c.id = x.case_id;
     INSERT INTO vault.token (secret_sha256, actor, client, case_id, acts, issued_at, expires_at)
-    VALUES (sha256(secret), 'worker', the_client, x.case_id, '{package,destroy}', now, now + interval '12 hours');
+    VALUES (sha256(secret), 'worker', the_client, x.case_id, '{package,verify,destroy}', now, now + interval '12 hours');
     INSERT INTO vault.transfer_claim AS k (transfer, secret_sha256, until) VALUES (x.id, sha256(secret), now + interval '2 minutes')
     ON CONFLICT (transfer) DO UPDATE SET secret_sha256 = excluded.secret_sha256, until = excluded.until;
     RETURN jsonb_build_object('transfer', x.id, 'case', x.case_id, 'state', (vault.transfer_at(x.id)).state, 'secret', encode(secret, 'hex'));
@@ -295,49 +251,6 @@ BEGIN
     RETURN FOUND;
 END
 $keep$;
-
--- May the worker at it ask for the whole case's keys, to package it? Two archivists, a closed case, nothing pending.
-CREATE OR REPLACE FUNCTION vault.may_package(t vault.token, a_case uuid, as_of timestamptz) RETURNS boolean
-LANGUAGE sql STABLE
-RETURN t.actor = 'worker' AND t.case_id = a_case AND 'package' = ANY (t.acts) AND NOT vault.is_held(a_case)
-    AND vault.recorded_state(a_case, as_of) = 'closed'
-    AND EXISTS (SELECT FROM vault.transfer x WHERE x.case_id = a_case AND vault.is_at(t, x.id) AND vault.transfer_approvals(x.id) >= 2
-        AND (vault.transfer_at(x.id)).state IN ('due', 'packaged'));
-
--- May the worker at it destroy the case's keys? The archive has signed, and the package was read back within the hour.
-CREATE OR REPLACE FUNCTION vault.may_destroy(t vault.token, a_case uuid, as_of timestamptz) RETURNS boolean
-LANGUAGE sql STABLE
-RETURN t.actor = 'worker' AND t.case_id = a_case AND 'destroy' = ANY (t.acts) AND NOT vault.is_held(a_case)
-    AND vault.recorded_state(a_case, as_of) = 'in-transfer'
-    AND EXISTS (SELECT FROM vault.transfer x JOIN vault.transfer_state s ON s.transfer = x.id AND s.n = (vault.transfer_at(x.id)).n
-        WHERE x.case_id = a_case AND vault.is_at(t, x.id) AND s.state = 'verified' AND s.recorded_at > as_of - interval '1 hour'
-          AND vault.transfer_approvals(x.id) >= 2
-          AND (SELECT max(r.n) FROM vault.transfer_receipt r WHERE r.transfer = x.id) > (SELECT max(p.n) FROM vault.transfer_package p WHERE p.transfer = x.id));
-
--- All that a package holds, but for the papers' bytes; misfiled papers are another person's and are left out.
-CREATE OR REPLACE FUNCTION vault.package_facts(a_case uuid, t vault.token, as_of timestamptz) RETURNS jsonb
-LANGUAGE sql STABLE
-RETURN (SELECT jsonb_build_object('case', c.id, 'client', c.client, 'process', c.process, 'controller', c.controller, 'language', c.language,
-        'opened_at', vault.rfc3339(c.recorded_at), 'closed_at', vault.rfc3339(vault.closed_at(c.id)), 'about', vault.b64(c.sealed_about),
-        'retention_ends', (vault.helsinki_day(vault.closed_at(c.id)) + make_interval(years => vault.retention_years(c.process)))::date,
-        'sign_offs', (SELECT jsonb_agg(jsonb_build_object('agency', s.agency, 'at', vault.rfc3339(s.recorded_at), 'final_assessment', s.final_assessment,
-                'reason', vault.b64(s.sealed_reason)) ORDER BY s.recorded_at)
-            FROM vault.sign_off s WHERE s.case_id = c.id AND s.closing = vault.closing_of(c.id)),
-        'members', (SELECT jsonb_agg(jsonb_build_object('agency', m.agency, 'role', m.role, 'from', m.from_day, 'until', m.until_day) ORDER BY m.id)
-            FROM vault.member m WHERE m.case_id = c.id),
-        'documents', (SELECT coalesce(jsonb_agg(vault.document_json(d, true) || jsonb_build_object('object', f.object) ORDER BY d.id), '[]')
-            FROM vault.document d JOIN vault.filing f ON f.document = d.id WHERE d.case_id = c.id AND d.copy_of IS NULL
-              AND NOT vault.is_misfiled(d.id, as_of)),
-        'left_out', (SELECT coalesce(jsonb_agg(d.id ORDER BY d.id), '[]') FROM vault.document d
-            WHERE d.case_id = c.id AND vault.is_misfiled(d.id, as_of)),
-        'consents', (SELECT coalesce(jsonb_agg(vault.consent_json(k, t, true, as_of) || jsonb_build_object('withdrawn_at',
-                (SELECT vault.rfc3339(min(w.recorded_at)) FROM vault.withdrawal w WHERE w.consent = k.id AND w.provisions IS NULL)) ORDER BY k.n), '[]')
-            FROM vault.consent k WHERE k.case_id = c.id),
-        'entries', (SELECT coalesce(jsonb_agg(vault.entry_json(e) || jsonb_build_object('leaf', encode(e.leaf, 'hex')) ORDER BY e.id), '[]')
-            FROM vault.entry e WHERE e.case_id = c.id AND e.at <= as_of),
-        'keys', (SELECT to_jsonb(array_agg('document:' || d.id) || ARRAY['case:' || c.id, 'register:' || c.client])
-            FROM vault.document d JOIN vault.filing f ON f.document = d.id WHERE d.case_id = c.id))
-    FROM vault.client_case c WHERE c.id = a_case);
 
 -- A step of the worker that is at it, with what the step made; hidden for who is not, or not any more.
 CREATE OR REPLACE FUNCTION vault.transfer_done(secret bytea, a_transfer uuid, an_event text, made jsonb) RETURNS vault.done
@@ -364,10 +277,12 @@ BEGIN
     step := vault.transfer_step(a_transfer, an_event, NULL, e.id, now);
     IF step.state IS NULL THEN RETURN vault.conclude(e, 'transfer-state', NULL, NULL); END IF;
     IF an_event = 'package' THEN
-        INSERT INTO vault.transfer_package (transfer, n, made_at, package_size, package_sha256, tar_size, tar_sha256, files, payload_bytes, retention_ends)
+        INSERT INTO vault.transfer_package (transfer, n, made_at, package_size, package_sha256, tar_size, tar_sha256, files, payload_bytes, retention_ends, version)
         VALUES (a_transfer, step.n, (made ->> 'made_at')::timestamptz, (made ->> 'package_size')::bigint, decode(made ->> 'package_sha256', 'hex'),
             (made ->> 'tar_size')::bigint, decode(made ->> 'tar_sha256', 'hex'), (made ->> 'files')::bigint, (made ->> 'payload_bytes')::bigint,
-            (made ->> 'retention_ends')::date);
+            (made ->> 'retention_ends')::date, made ->> 'version');
+    ELSIF an_event = 'verify' AND made ? 'locked_until' THEN
+        INSERT INTO vault.transfer_lock (transfer, n, until, recorded_at) VALUES (a_transfer, step.n, (made ->> 'locked_until')::timestamptz, now);
     ELSIF an_event = 'send' AND step.entry = e.id THEN
         PERFORM vault.record_state(t.case_id, 'in-transfer', NULL, e.id, now);
     ELSIF an_event = 'reject' AND step.entry = e.id AND vault.recorded_state(t.case_id, now) = 'in-transfer' THEN
@@ -401,6 +316,8 @@ BEGIN
     IF c.entry IS NULL OR NOT vault.is_at(t, a_transfer) OR NOT vault.may_destroy(t, t.case_id, now) THEN
         RETURN vault.conclude(e, 'transfer-state', NULL, NULL);
     END IF;
+    INSERT INTO vault.shredded (case_id, transfer, epoch, entry, recorded_at)
+    SELECT t.case_id, a_transfer, substring(k.parent FROM 7), e.id, now FROM vault.wrapped_key k WHERE k.kind = 'case' AND k.subject = t.case_id::text;
     DELETE FROM vault.wrapped_key k WHERE (k.kind = 'case' AND k.subject = t.case_id::text) OR (k.kind = 'document' AND k.parent = 'case:' || t.case_id);
     GET DIAGNOSTICS destroyed = ROW_COUNT;
     PERFORM vault.transfer_step(a_transfer, 'shred', NULL, e.id, now);
@@ -442,13 +359,30 @@ $cancel$;
 
 -- ---------------------------------------------------------------- the owner
 
-CREATE OR REPLACE FUNCTION vault.archive_register(an_id text, an_agency text, a_name jsonb, some_recipients jsonb, some_keys jsonb) RETURNS void
+CREATE OR REPLACE FUNCTION vault.archive_register(
+    an_id text, an_agency text, a_name jsonb, some_recipients jsonb, some_keys jsonb, some_days integer, a_contact jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $act$
 BEGIN
-    INSERT INTO vault.archive (id, agency, name, recipients, receipt_keys, recorded_at)
-    VALUES (an_id, an_agency, a_name, some_recipients, some_keys, vault.clock());
+    INSERT INTO vault.archive (id, agency, name, recipients, receipt_keys, wait_days, contact, recorded_at)
+    VALUES (an_id, an_agency, a_name, some_recipients, some_keys, some_days, a_contact, vault.clock());
     PERFORM vault.registry_entry('archive-register', an_agency, NULL, NULL, an_id);
+END
+$act$;
+
+-- A receipt key counts no more from now on, also for what is under way.
+CREATE OR REPLACE FUNCTION vault.receipt_key_retire(an_archive text, a_kid text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $act$
+BEGIN
+    IF NOT EXISTS (SELECT FROM vault.archive a, jsonb_array_elements(a.receipt_keys -> 'keys') k WHERE a.id = an_archive AND k ->> 'kid' = a_kid) THEN
+        RETURN false;
+    END IF;
+    INSERT INTO vault.receipt_key_end (archive, kid, recorded_at) VALUES (an_archive, a_kid, vault.clock()) ON CONFLICT DO NOTHING;
+    PERFORM vault.registry_entry('receipt-key-retire', (SELECT a.agency FROM vault.archive a WHERE a.id = an_archive ORDER BY a.n DESC LIMIT 1),
+        NULL, NULL, a_kid);
+    RETURN true;
 END
 $act$;
