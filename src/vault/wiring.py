@@ -29,6 +29,7 @@ from vault.api.consents import consents_router
 from vault.api.documents import documents_router
 from vault.api.health import health_router
 from vault.api.log import log_router
+from vault.api.me import me_router
 from vault.api.metrics import LogGauges, MeasuredDoor, Metrics, metrics_router
 from vault.api.openings import my_log_router, openings_router
 from vault.api.transfers import transfers_router
@@ -49,6 +50,7 @@ from vault.services.consents import Consents
 from vault.services.deposit import Deposit
 from vault.services.documents import Documents
 from vault.services.idempotency import Idempotency
+from vault.services.mine import Mine
 from vault.services.openings import Openings
 from vault.services.proofs import Prover
 from vault.services.sequencer import log_vkey
@@ -172,6 +174,7 @@ def build_app(parts: Parts, also: Sequence[Router] = ()) -> Litestar:
     log = PostgresLog(parts.service)
     routers = [
         oauth_router(parts.oauth), cases_router(parts.cases), documents_router(parts.documents), consents_router(parts.consents), closing_router(parts.closing),
+        me_router(Mine(parts.door, parts.keyring), parts.documents, parts.consents),
         transfers_router(parts.transfers), openings_router(Openings(parts.door)), my_log_router(Openings(parts.door)),
         log_router(Transparency(log)),
         health_router(checks), metrics_router(parts.metrics, LogGauges(parts.metrics, log.window)),

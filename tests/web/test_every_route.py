@@ -39,8 +39,28 @@ OPEN = {
     "GET /static/{name:str}", "GET /language/{code:str}",
 }  # fmt: skip
 
-# Routes that a client's session opens, and no token.
-SESSIONED = {"GET /v1/me/log"}
+# Routes that a client's session opens, and no token -> the body to send
+SESSIONED: dict[str, Any] = {
+    "GET /v1/me/log": None,
+    "GET /v1/me": None,
+    "PATCH /v1/me": {"language": "sv"},
+    "GET /v1/me/cases": None,
+    "GET /v1/me/cases/{case:uuid}": None,
+    "GET /v1/me/documents": None,
+    "GET /v1/me/documents/{document:uuid}": None,
+    "GET /v1/me/documents/{document:uuid}/content": None,
+    "GET /v1/me/consents": None,
+    "GET /v1/me/consents/{consent:uuid}": None,
+    "POST /v1/me/consents/{consent:uuid}/withdraw": {},
+    "POST /v1/me/consents/{consent:uuid}/confirm": None,
+    "GET /v1/me/readers": None,
+    "GET /v1/me/prohibitions": None,
+    "POST /v1/me/prohibitions": {},
+    "GET /v1/me/prohibitions/{prohibition:uuid}": None,
+    "POST /v1/me/prohibitions/{prohibition:uuid}/end": None,
+    "POST /v1/me/pause": None,
+    "POST /v1/me/resume": None,
+}
 
 # Route -> (the body to send, what another agency's professional gets, what another agency's system gets)
 GUARDED: dict[str, tuple[Any, int, int]] = {
@@ -104,11 +124,11 @@ def routes_of(app: Litestar) -> set[str]:
 
 
 def test_every_route_is_listed(app: Litestar) -> None:
-    assert routes_of(app) == OPEN | SESSIONED | set(GUARDED)
+    assert routes_of(app) == OPEN | set(SESSIONED) | set(GUARDED)
 
 
 @pytest.mark.parametrize("route", sorted(SESSIONED))
-def test_a_clients_own_is_opened_by_no_token(caller: Caller, ids: dict[str, str], route: str) -> None:
+def test_p01_a_clients_own_is_opened_by_no_token(caller: Caller, ids: dict[str, str], route: str) -> None:
     for who in (caller.http, caller.coordinator, caller.system("kela")):
         answer = send(who, route, ids)
         assert answer.status_code == 401, answer.text
@@ -127,7 +147,7 @@ def ids(caller: Caller) -> dict[str, str]:
         "case": case, "document": document, "consent": consent,
         "member": str(one("SELECT id FROM vault.member WHERE case_id = $1 AND agency = 'kela'", case)),
         "client": str(one("SELECT client FROM vault.client_case WHERE id = $1", case)),
-        "transfer": str(NOBODY),
+        "transfer": str(NOBODY), "prohibition": str(NOBODY),
         "hold": str(must(caller.coordinator.post(f"/v1/cases/{case}/holds", {"reason": "x"}))["id"]),
         "item": str(one("SELECT id FROM vault.notice WHERE consent = $1 AND agency = 'kela'", consent)),
     }  # fmt: skip
@@ -135,7 +155,7 @@ def ids(caller: Caller) -> dict[str, str]:
 
 def send(who: Acting | httpx.Client, route: str, ids: dict[str, str], **headers: str) -> httpx.Response:
     method, _, path = route.partition(" ")
-    body = GUARDED.get(route, (None, 0, 0))[0]
+    body = GUARDED[route][0] if route in GUARDED else SESSIONED.get(route)
     for name, value in ids.items():
         path = path.replace(f"{{{name}:uuid}}", value)
     if isinstance(body, bytes):
@@ -179,7 +199,7 @@ def test_the_security_headers_stand_on_every_answer(caller: Caller, ids: dict[st
         for route in GUARDED
         if not route.startswith(("DELETE", "PATCH", "POST /v1/cases "))
     ]
-    answers += [send(caller.http, route, ids) for route in sorted(OPEN | set(GUARDED))]
+    answers += [send(caller.http, route, ids) for route in sorted(OPEN | set(GUARDED) | set(SESSIONED))]
     answers += [
         caller.http.get("/nothing"), caller.http.request("OPTIONS", "/v1/cases"),
         caller.http.request("DELETE", "/v1/inbox"), coordinator.read(ids["document"], Range="bytes=1-2"),
@@ -211,7 +231,7 @@ def test_the_openapi_document_tells_every_route(caller: Caller, app: Litestar) -
     documented = {
         f"{method.upper()} {path}" for path, item in told["paths"].items() for method in item if method != "parameters"
     }
-    for route in GUARDED:
+    for route in (*GUARDED, *SESSIONED):
         method, _, path = route.partition(" ")
         plain = "/".join(part.partition(":")[0] + "}" if part.startswith("{") else part for part in path.split("/"))
         assert f"{method} {plain}" in documented

@@ -61,7 +61,11 @@ def create_app(
             # Only the document itself: the pages that show it would fetch their scripts from somebody else's server.
             render_plugins=[JsonRenderPlugin()],
             components=Components(security_schemes={
-                "token": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT", description="RFC 9068, from /oauth/token")}),
+                "token": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT", description="RFC 9068, from /oauth/token"),
+                "session": SecurityScheme(
+                    type="apiKey", security_scheme_in="cookie", name="__Host-vault", description="A signed-in person's cookie"
+                ),
+            }),
         ),
         logging_config=None,
     )  # fmt: skip

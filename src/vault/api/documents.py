@@ -14,9 +14,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from vault.api.admission import Admission
 from vault.api.asking import AnyRequest, Cursor, Limit, confirmed_classes, id_for, listed, require_token, secret_of
-from vault.api.release import ReleaseResponse
+from vault.api.release import ReleaseResponse, release_to
 from vault.api.strict import read_strictly, require_plain
 from vault.errors import InvalidInput
 from vault.model import CaseId, DocumentId
@@ -126,23 +125,8 @@ def _content_handlers(documents: Documents) -> list[HTTPRouteHandler]:
     )
     async def get_content(request: AnyRequest, document: FromPath[uuid.UUID]) -> ReleaseResponse:
         """Release a document, if the consents permit it now."""
-        headers, token = request.headers, request.state.token
-        admission: Admission = request.app.state.admission
-        admission.begin_release(token.client_id)
-        try:
-            release = await documents.open(
-                secret_of(request),
-                DocumentId(document),
-                confirmed=confirmed_classes(request),
-                range_header=headers.get("range"),
-                if_range=headers.get("if-range"),
-            )
-        except BaseException:
-            admission.end_release(token.client_id)
-            raise
-        return ReleaseResponse(
-            release, idle_s=admission.limits.send_idle_s, on_end=lambda: admission.end_release(token.client_id)
-        )
+        who = request.state.token.client_id
+        return await release_to(request, documents, DocumentId(document), who=who, confirmed=confirmed_classes(request))
 
     return [put_content, get_content]
 

@@ -10,39 +10,87 @@ import asyncio
 import base64
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from litestar import Response
+from litestar import Request, Response
 from litestar.types import Receive, Scope, Send
 
+from vault.api.admission import Admission
+from vault.api.asking import secret_of
 from vault.api.problems import on_vault_error
 from vault.errors import DatabaseUnavailable, FactsChanged, VaultError
-from vault.model import Outcome
-from vault.services.documents import Release
+from vault.model import DocumentId, Outcome
+from vault.services.documents import Documents, Release
 from vault.services.leases import Lease
 
 logger = logging.getLogger("vault.api")
+Headers = list[tuple[bytes, bytes]]
+
+
+SHOWN: Mapping[str, str] = {
+    "application/pdf": "application/pdf",
+    "image/gif": "image/gif",
+    "image/jpeg": "image/jpeg",
+    "image/png": "image/png",
+    "image/webp": "image/webp",
+    "text/plain": "text/plain; charset=utf-8",
+}
+"""What a browser may show in its own window, since it runs nothing; everything else is saved, whatever was asked."""
+
+
+async def release_to(
+    request: Request[Any, Any, Any],
+    documents: Documents,
+    document: DocumentId,
+    *,
+    who: str,
+    confirmed: Sequence[str] = (),
+    inline: bool = False,
+) -> ReleaseResponse:
+    """Decide one release and answer with it; ``who`` is whose share of running downloads it counts to.
+
+    Raises: TooMany, InvalidInput for a range that lies outside, and what the door says.
+    """
+    admission: Admission = request.app.state.admission
+    headers = request.headers
+    admission.begin_release(who)
+    try:
+        release = await documents.open(
+            secret_of(request), document, confirmed=list(confirmed), range_header=headers.get("range"), if_range=headers.get("if-range")
+        )  # fmt: skip
+    except BaseException:
+        admission.end_release(who)
+        raise
+    return ReleaseResponse(
+        release, idle_s=admission.limits.send_idle_s, on_end=lambda: admission.end_release(who), inline=inline
+    )
 
 
 class ReleaseResponse(Response[None]):
     """Streams one release; the framework hands over the connection and nothing else."""
 
-    def __init__(self, release: Release, *, idle_s: float, on_end: Callable[[], None]) -> None:
+    def __init__(self, release: Release, *, idle_s: float, on_end: Callable[[], None], inline: bool = False) -> None:
         super().__init__(None)
         self._release = release
+        self._inline = inline and release.media_type in SHOWN
         self._idle_s = idle_s
         self._on_end = on_end
 
     def to_asgi_response(self, app: Any, request: Any, **_: Any) -> Any:
-        return _Sender(self._release, app, request, self._idle_s, self._on_end)
+        return _Sender(
+            self._release, _headers(self._release, inline=self._inline), app, request, self._idle_s, self._on_end
+        )
 
 
 class _Sender:
     """One running release as an ASGI application."""
 
-    def __init__(self, release: Release, app: Any, request: Any, idle_s: float, on_end: Callable[[], None]) -> None:
+    def __init__(
+        self, release: Release, headers: Headers, app: Any, request: Any, idle_s: float, on_end: Callable[[], None]
+    ) -> None:
+        self._headers = headers
         self._idle_s = idle_s
         self._on_end = on_end
         self._release = release
@@ -78,7 +126,7 @@ class _Sender:
             return Outcome.CUT if isinstance(error, FactsChanged | DatabaseUnavailable) else Outcome.BROKEN
         self._lease.on_cut = self._cut
         status = 206 if self._release.is_partial else 200
-        await send({"type": "http.response.start", "status": status, "headers": _headers(self._release)})
+        await send({"type": "http.response.start", "status": status, "headers": self._headers})
         try:
             return await self._body(first, chunks, send)
         except TimeoutError:
@@ -132,7 +180,7 @@ class _Sender:
             await self._release.end(outcome, self._sent)
 
 
-def _headers(release: Release) -> list[tuple[bytes, bytes]]:
+def _headers(release: Release, *, inline: bool) -> Headers:
     """The header fields of a release.
 
     Source: RFC 9530 §3 (Repr-Digest), RFC 6266 and RFC 8187 (file name), RFC 9110 §8.8.3 (ETag).
@@ -141,10 +189,10 @@ def _headers(release: Release) -> list[tuple[bytes, bytes]]:
     # A file name from somebody else's system: no path, nothing that a browser would act on.
     name = release.filename.replace("\\", "/").rpartition("/")[2].strip(". ") or "document"
     fields = {
-        "content-type": release.media_type,
+        "content-type": SHOWN[release.media_type] if inline else release.media_type,
         "content-length": str(release.length),
         "accept-ranges": "bytes",
-        "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+        "content-disposition": f"{'inline' if inline else 'attachment'}; filename*=UTF-8''{quote(name, safe='')}",
         "repr-digest": f"sha-256=:{digest}:",
         "etag": release.etag,
         "cache-control": "no-store",

@@ -67,9 +67,11 @@ class Mine:
         if item is None:
             return MySelf(kept=False, paused=False), self._promise(listed)
         client = item["client"]
-        about = self._open(listed, f"register:{client}", f"client.about|{client}", item["about"])
-        given = msgspec.json.decode(about, type=CaseGiven)
-        return msgspec.convert(item | msgspec.to_builtins(given) | {"kept": True}, MySelf), self._promise(listed)
+        given: Item = {}
+        if item["about"] is not None:
+            about = self._open(listed, f"register:{client}", f"client.about|{client}", item["about"])
+            given = msgspec.to_builtins(msgspec.json.decode(about, type=CaseGiven))
+        return msgspec.convert(item | given | {"kept": True}, MySelf), self._promise(listed)
 
     async def cases(self, secret: TokenSecret, *, after: uuid.UUID | None = None, limit: int = MOST) -> Page:
         """The client's cases as MyCase, by id: archived ones too, with where they went."""
@@ -248,4 +250,4 @@ def _prohibition(item: Item) -> MyProhibition:
 
 
 def _acted(thing: uuid.UUID, done: Done) -> Acted:
-    return Acted(id=thing, at=done.at, promise=done.promise)
+    return Acted(id=thing, at=done.at, entry=done.entry, promise=done.promise)

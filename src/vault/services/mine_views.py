@@ -12,7 +12,7 @@ import uuid
 
 import msgspec
 
-from vault.model import CaseId, ClientId, ConsentId, DocumentId
+from vault.model import CaseId, ClientId, ConsentId, DocumentId, EntryId
 
 Names = dict[str, str]
 """An organisation's name by language, ``{"fi": …, "sv": …, "en": …}``; Finnish is always there."""
@@ -331,8 +331,9 @@ class MyReaders(msgspec.Struct, frozen=True):
 
 
 class Acted(msgspec.Struct, frozen=True):
-    """An act that was done: the id of what it made or ended, and the promise of its log entry."""
+    """An act that was done: the id of what it made or ended, its log entry and the promise of it."""
 
     id: uuid.UUID
     at: dt.datetime
+    entry: EntryId
     promise: str

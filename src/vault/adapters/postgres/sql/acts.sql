@@ -58,15 +58,17 @@ AS $reserve$
 DECLARE
     now timestamptz := vault.clock();
     t vault.token := vault.asker(secret, now);
+    -- A client's session stands alone; what is kept of it is the digest that the token's table holds, too.
+    whose text := coalesce(t.application, 'session:' || encode(t.secret_sha256, 'hex'));
     kept vault.idempotency;
 BEGIN
-    IF t.application IS NULL THEN RETURN a_subject; END IF;  -- the act itself will refuse
+    IF whose IS NULL THEN RETURN a_subject; END IF;  -- the act itself will refuse
     INSERT INTO vault.idempotency AS i (application, key_sha256, request_mac, subject, recorded_at)
-    VALUES (t.application, a_key_sha256, a_request_mac, a_subject, now)
+    VALUES (whose, a_key_sha256, a_request_mac, a_subject, now)
     ON CONFLICT (application, key_sha256) DO UPDATE
         SET request_mac = excluded.request_mac, subject = excluded.subject, recorded_at = now
         WHERE i.recorded_at < now - interval '24 hours';
-    SELECT * INTO kept FROM vault.idempotency i WHERE i.application = t.application AND i.key_sha256 = a_key_sha256;
+    SELECT * INTO kept FROM vault.idempotency i WHERE i.application = whose AND i.key_sha256 = a_key_sha256;
     RETURN CASE WHEN kept.request_mac = a_request_mac THEN kept.subject END;
 END
 $reserve$;

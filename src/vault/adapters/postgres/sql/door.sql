@@ -147,7 +147,7 @@ BEGIN
     LEFT JOIN vault.client_case cc ON cc.id = coalesce(doc.case_id, a_case);
     -- (2) The versions of everything that the decision rests on, read before the decision; take compares them. The clock is
     -- read after them: a fact that they count is not later than now, and one that they do not count stops take.
-    versions := ARRAY[vault.row_of('case:' || d.case_id), vault.row_of('client:' || d.client), vault.row_of('agency:' || t.agency)];
+    versions := ARRAY[vault.row_of('case:' || d.case_id), vault.row_of('client:' || coalesce(d.client, t.client)), vault.row_of('agency:' || t.agency)];
     now := vault.clock();
     e := vault.entry_of(t, act, now);
     e.case_id := coalesce(d.case_id, a_case); e.document := a_document; e.document_type := d.type; e.source := d.source;
@@ -219,7 +219,7 @@ BEGIN
             answer.facts := coalesce(answer.facts, '{}') || '{"keyless": true}';
         ELSE
             INSERT INTO vault.clearance (entry, asker, act, xid, asked_at, day, agency, case_id, client, document, case_n, client_n, agency_n, keys, process)
-            VALUES (e.id, t.secret_sha256, act, pg_current_xact_id(), now, vault.helsinki_day(now), t.agency, d.case_id, d.client, a_document,
+            VALUES (e.id, t.secret_sha256, act, pg_current_xact_id(), now, vault.helsinki_day(now), t.agency, d.case_id, coalesce(d.client, t.client), a_document,
                 versions[1], versions[2], versions[3], keys, (about ->> 'process')::uuid);
         END IF;
         IF t.actor = 'professional' AND d.client IS NOT NULL THEN

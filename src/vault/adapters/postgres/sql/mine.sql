@@ -24,7 +24,9 @@ RETURN c.capacity = 'guardian' AND NOT EXISTS (SELECT FROM vault.consent_confirm
 
 CREATE OR REPLACE FUNCTION vault.my_self(t vault.token, cases uuid[], as_of timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
-RETURN (SELECT jsonb_build_object('client', cl.id, 'about', vault.b64(a.sealed), 'language', a.language, 'interpreter', a.interpreter,
+RETURN (SELECT jsonb_build_object('client', cl.id,
+        -- An authority for one case opens what was given for that case, and not what is registered of the person.
+        'about', CASE WHEN vault.stands_for_client(t, cl.id, false, as_of) THEN vault.b64(a.sealed) END, 'language', a.language, 'interpreter', a.interpreter,
         'address_protected', a.address_protected, 'is_adult', vault.helsinki_day(as_of) >= cl.adult_on,
         'died_on', (SELECT d.died_on FROM vault.client_death d WHERE d.client = cl.id), 'registered_at', vault.rfc3339(cl.recorded_at),
         'cases', cardinality(cases), 'paused', vault.is_paused(cl.id, as_of),
@@ -184,7 +186,7 @@ BEGIN
     CASE target
     WHEN 'my-self' THEN
         items := jsonb_build_array(vault.my_self(t, cases, as_of));
-        keys := CASE WHEN items <> '[null]' THEN jsonb_build_array('register:' || t.client) ELSE '[]' END;
+        keys := CASE WHEN items -> 0 ->> 'about' IS NOT NULL THEN jsonb_build_array('register:' || t.client) ELSE '[]' END;
     WHEN 'my-cases' THEN
         SELECT jsonb_agg(x.j ORDER BY x.id) INTO items FROM (
             SELECT c.id, vault.my_case_json(c, t, as_of) AS j FROM vault.client_case c
