@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 import httpx
 import msgspec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from joserfc.jwk import ECKey
 from litestar import Litestar, Router
 
 from vault.adapters.deposits.directory import DirectoryDeposit
 from vault.adapters.keyring.file import FileKeyring
-from vault.adapters.pdf_process import PdfProcess
 from vault.adapters.postgres.checks import require_modest
 from vault.adapters.postgres.door import PostgresDoor
 from vault.adapters.postgres.pool import Pool
@@ -24,6 +25,7 @@ from vault.adapters.stores.directory import DirectoryStore
 from vault.adapters.stores.s3 import S3Store
 from vault.api.admission import Limits
 from vault.api.app import create_app
+from vault.api.authorities import authorities_router
 from vault.api.cases import cases_router
 from vault.api.closing import closing_router
 from vault.api.consents import consents_router
@@ -33,9 +35,9 @@ from vault.api.log import log_router
 from vault.api.me import me_router
 from vault.api.metrics import LogGauges, MeasuredDoor, Metrics, metrics_router
 from vault.api.openings import my_log_router, openings_router
-from vault.api.requests import desk_router, my_requests_router
 from vault.api.transfers import transfers_router
 from vault.errors import SettingsWrong
+from vault.oauth.relying_party import RelyingParty, keys_router
 from vault.oauth.remote_keys import HttpRemoteKeys
 from vault.oauth.resource import ResourceGuard, challenge_headers
 from vault.oauth.routes import oauth_router
@@ -44,28 +46,34 @@ from vault.oauth.tokens import IssuerKeys
 from vault.pages.common import common_routers
 from vault.pages.faults import HANDLERS
 from vault.pages.shell import Shell
+from vault.pages.sign_in.routes import sign_in_routers
 from vault.ports import Door, ObjectStore
 from vault.rules.catalogue import PURPOSES
+from vault.services.authorities import Authorities
 from vault.services.cases import Cases
 from vault.services.closing import ClosingActs
 from vault.services.consents import Consents
 from vault.services.deposit import Deposit
-from vault.services.desk import Desk
 from vault.services.documents import Documents
 from vault.services.idempotency import Idempotency
 from vault.services.mine import Mine
-from vault.services.misfiled import MisfiledDesk
 from vault.services.openings import Openings
 from vault.services.proofs import Prover
-from vault.services.requests import Requests
 from vault.services.sequencer import log_vkey
 from vault.services.sessions import Sessions, SessionTimes
+from vault.services.sign_in import IdentityProviders, SignIn
 from vault.services.transfer_worker import TransferWorker
 from vault.services.transfers import Transfers
 from vault.services.transparency import Transparency
-from vault.services.withholding import Withholding
 from vault.settings import DatabaseRole, Settings, StoreBucket, StoreDirectory, require
 from vault.web.session import SessionGate
+
+
+def sign_in_key(keyring: FileKeyring) -> ECKey:
+    """Our key at the providers, as joserfc takes it; its id is its thumbprint (RFC 7638)."""
+    key = ECKey.import_key(keyring.sign_in_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return ECKey.import_key(key.as_dict(private=True) | {"kid": key.thumbprint()})
+
 
 WARM = 4
 """Connections to the database that are open before the first request."""
@@ -173,43 +181,31 @@ def _times(settings: Settings) -> SessionTimes:
     )
 
 
-class Desks(msgspec.Struct, frozen=True):
-    """What requests and the desks that answer them are made of."""
-
-    requests: Requests
-    desk: Desk
-    withholding: Withholding
-    misfiled: MisfiledDesk
+def _relying_party(parts: Parts) -> RelyingParty:
+    return RelyingParty(parts.oauth.issuer, parts.http, lambda: sign_in_key(parts.keyring))
 
 
-def make_desks(parts: Parts) -> Desks:
-    """The services of requests and of the records officer's desk."""
-    door, keyring, store = parts.door, parts.keyring, parts.store
-    return Desks(
-        requests=Requests(door, keyring),
-        desk=Desk(door, keyring),
-        withholding=Withholding(door, keyring, store, parts.documents, PdfProcess()),
-        misfiled=MisfiledDesk(door, keyring, store),
-    )
-
-
-def build_app(parts: Parts, also: Sequence[Router] = ()) -> Litestar:
-    """The whole HTTP surface over the parts, and ``also`` what the demo adds."""
+def build_app(
+    parts: Parts, also: Sequence[Router] = (), providers: Callable[[RelyingParty], IdentityProviders] = lambda own: own
+) -> Litestar:
+    """The whole HTTP surface over the parts; ``also`` and ``providers`` are what the demo adds and puts in front."""
+    relying = _relying_party(parts)
+    sign_in = SignIn(parts.sessions, providers(relying), parts.keyring)
+    authorities = Authorities(parts.door, parts.keyring)
     guard = ResourceGuard(parts.oauth)
     checks = {"database": parts.door.check, "store": parts.store.check}
     log = PostgresLog(parts.service)
-    desks = make_desks(parts)
     routers = [
         oauth_router(parts.oauth), cases_router(parts.cases), documents_router(parts.documents), consents_router(parts.consents), closing_router(parts.closing),
         me_router(Mine(parts.door, parts.keyring), parts.documents, parts.consents),
-        my_requests_router(desks.requests), desk_router(desks.desk, desks.withholding, desks.misfiled),
         transfers_router(parts.transfers), openings_router(Openings(parts.door)), my_log_router(Openings(parts.door)),
+        authorities_router(authorities), keys_router(relying),
         log_router(Transparency(log)),
         health_router(checks), metrics_router(parts.metrics, LogGauges(parts.metrics, log.window)),
     ]  # fmt: skip
     shell = Shell(secure=parts.oauth.issuer.startswith("https:"))
     app = create_app(
-        [*routers, *common_routers(shell), *also], for_people=HANDLERS, authenticate=guard.authenticate,
+        [*routers, *common_routers(shell), *sign_in_routers(sign_in, authorities), *also], for_people=HANDLERS, authenticate=guard.authenticate,
         idempotency=Idempotency(parts.door, parts.keyring),
         limits=Limits(), metrics=parts.metrics, challenge_headers=challenge_headers, max_json_bytes=parts.settings.max_json_bytes,
         version=version("consent-vault"), on_startup=[parts.warm], on_shutdown=[parts.close],

@@ -36,17 +36,14 @@ OPEN = {
     "GET /.well-known/oauth-authorization-server", "GET /oauth/jwks", "POST /oauth/token", "POST /oauth/revoke",
     "GET /health/live", "GET /health/ready", "GET /metrics", "GET /schema/openapi.json",
     "GET /v1/log/checkpoint", "GET /v1/log/tile/{tile:path}", "GET /v1/log/proof/{entry:uuid}", "GET /v1/log/restart",
-    "GET /static/{name:str}", "GET /language/{code:str}",
+    "GET /static/{name:str}", "GET /language/{code:str}", "GET /", "GET /sign-in", "GET /sign-in/staff", "GET /sign-in/to/{provider:str}",
+    "GET /sign-in/callback/{provider:str}", "GET /sign-in/keys", "POST /sign-out",
 }  # fmt: skip
 
 # Routes that a client's session opens, and no token -> the body to send
 SESSIONED: dict[str, Any] = {
     "GET /v1/me/log": None,
     "GET /v1/me": None,
-    "GET /v1/me/requests": None,
-    "POST /v1/me/requests": {"kind": "log-names"},
-    "GET /v1/me/requests/{asked:uuid}": None,
-    "POST /v1/me/requests/{asked:uuid}/fee": {"accepted": True},
     "PATCH /v1/me": {"language": "sv"},
     "GET /v1/me/cases": None,
     "GET /v1/me/cases/{case:uuid}": None,
@@ -62,8 +59,27 @@ SESSIONED: dict[str, Any] = {
     "POST /v1/me/prohibitions": {},
     "GET /v1/me/prohibitions/{prohibition:uuid}": None,
     "POST /v1/me/prohibitions/{prohibition:uuid}/end": None,
+    "GET /v1/me/authorities": None,
+    "POST /v1/me/authorities": {
+        "representative": {"name": "X", "personal_identity_code": personal_code()[0]},
+        "scope": "see",
+    },
+    "DELETE /v1/me/authorities/{authority:uuid}": None,
+    "POST /v1/me/authorities/{authority:uuid}/bar": None,
+    "DELETE /v1/me/authorities/{authority:uuid}/bar": None,
+    "GET /v1/me/mandates": None,
     "POST /v1/me/pause": None,
     "POST /v1/me/resume": None,
+}
+
+# Pages that a session opens, and no token
+PAGES = {
+    "GET /sign-in/act-for",
+    "POST /sign-in/act-for",
+    "GET /sign-in/not-known",
+    "POST /sign-in/not-known",
+    "GET /sign-in/again",
+    "GET /sign-in/again/now",
 }
 
 # Route -> (the body to send, what another agency's professional gets, what another agency's system gets)
@@ -91,6 +107,14 @@ GUARDED: dict[str, tuple[Any, int, int]] = {
         404,
         404,
     ),
+    "GET /v1/cases/{case:uuid}/authorities": (None, 404, 404),
+    "POST /v1/cases/{case:uuid}/authorities": (
+        {"representative": {"name": "X", "personal_identity_code": personal_code()[0]}, "scope": "see", "shown": "x"},
+        404,
+        404,
+    ),
+    "DELETE /v1/authorities/{authority:uuid}": (None, 404, 404),
+    "POST /v1/cases/{case:uuid}/identity": ({"code": "AAAA-BBBB-CCCC"}, 404, 404),
     "POST /v1/cases/{case:uuid}/close": ({"reason": "x"}, 404, 404),
     "POST /v1/cases/{case:uuid}/reopen": ({"reason": "x"}, 404, 404),
     "POST /v1/cases/{case:uuid}/holds": ({"reason": "x"}, 404, 404),
@@ -100,28 +124,6 @@ GUARDED: dict[str, tuple[Any, int, int]] = {
     "POST /v1/transfers/{transfer:uuid}/approve": (None, 404, 404),
     "POST /v1/transfers/{transfer:uuid}/receipt": ({"receipt": "a.b.c"}, 403, 403),
     "POST /v1/transfers/{transfer:uuid}/reject": ({"reason": "x"}, 404, 404),
-    "GET /v1/requests": (None, 403, 403),
-    "POST /v1/requests": (
-        {"client": str(NOBODY), "kind": "self-access", "received_how": "paper", "received_on": "2026-01-07"},
-        403,
-        403,
-    ),
-    "POST /v1/requests/find-client": ({"case": str(NOBODY)}, 403, 403),
-    "GET /v1/requests/{asked:uuid}": (None, 403, 403),
-    "GET /v1/requests/{asked:uuid}/names": (None, 403, 403),
-    "POST /v1/requests/{asked:uuid}/identify": ({"identified_how": "signature"}, 404, 404),
-    "POST /v1/requests/{asked:uuid}/take-up": (None, 404, 404),
-    "POST /v1/requests/{asked:uuid}/extend": ({"notice": "x"}, 403, 403),
-    "POST /v1/requests/{asked:uuid}/answer": ({"text": "x"}, 403, 403),
-    "POST /v1/requests/{asked:uuid}/refuse": ({"provision": "gdpr-16", "reason": "x"}, 403, 403),
-    "POST /v1/requests/{asked:uuid}/looks": ({"document": "{document}", "reason": "x"}, 403, 403),
-    "POST /v1/requests/{asked:uuid}/documents/{document:uuid}/decision": ({"how": "open"}, 403, 403),
-    "POST /v1/requests/{asked:uuid}/fee": ({"cents": 1, "reason": "x"}, 403, 403),
-    "GET /v1/misfiled": (None, 403, 403),
-    "GET /v1/misfiled/{document:uuid}": (None, 403, 403),
-    "POST /v1/misfiled/{document:uuid}/decision": ({"decision": "in-place", "reason": "x"}, 404, 404),
-    "GET /v1/differences": (None, 403, 403),
-    "POST /v1/differences/{difference:uuid}": ({"outcome": "kept"}, 403, 403),
     "GET /v1/inbox": (None, 200, 200),
     "POST /v1/inbox/{item:uuid}/acknowledge": (None, 404, 404),
     "GET /v1/cases/{case:uuid}/log": (None, 404, 404),
@@ -150,7 +152,7 @@ def routes_of(app: Litestar) -> set[str]:
 
 
 def test_every_route_is_listed(app: Litestar) -> None:
-    assert routes_of(app) == OPEN | set(SESSIONED) | set(GUARDED)
+    assert routes_of(app) == OPEN | set(SESSIONED) | PAGES | set(GUARDED)
 
 
 @pytest.mark.parametrize("route", sorted(SESSIONED))
@@ -159,6 +161,14 @@ def test_p01_a_clients_own_is_opened_by_no_token(caller: Caller, ids: dict[str, 
         answer = send(who, route, ids)
         assert answer.status_code == 401, answer.text
         assert not any(value in answer.text for value in ids.values())
+
+
+@pytest.mark.parametrize("route", sorted(PAGES))
+def test_p01_a_page_is_opened_by_no_token(caller: Caller, ids: dict[str, str], route: str) -> None:
+    for who in (caller.http, caller.coordinator):
+        answer = send(who, route, ids)
+        assert answer.status_code == 401, answer.text
+        assert "text/html" in answer.headers["content-type"]
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +183,7 @@ def ids(caller: Caller) -> dict[str, str]:
         "case": case, "document": document, "consent": consent,
         "member": str(one("SELECT id FROM vault.member WHERE case_id = $1 AND agency = 'kela'", case)),
         "client": str(one("SELECT client FROM vault.client_case WHERE id = $1", case)),
-        "transfer": str(NOBODY), "prohibition": str(NOBODY), "asked": str(NOBODY), "difference": str(NOBODY),
+        "transfer": str(NOBODY), "authority": str(NOBODY), "prohibition": str(NOBODY),
         "hold": str(must(caller.coordinator.post(f"/v1/cases/{case}/holds", {"reason": "x"}))["id"]),
         "item": str(one("SELECT id FROM vault.notice WHERE consent = $1 AND agency = 'kela'", consent)),
     }  # fmt: skip
@@ -225,7 +235,7 @@ def test_the_security_headers_stand_on_every_answer(caller: Caller, ids: dict[st
         for route in GUARDED
         if not route.startswith(("DELETE", "PATCH", "POST /v1/cases "))
     ]
-    answers += [send(caller.http, route, ids) for route in sorted(OPEN | set(GUARDED) | set(SESSIONED))]
+    answers += [send(caller.http, route, ids) for route in sorted(OPEN | PAGES | set(GUARDED) | set(SESSIONED))]
     answers += [
         caller.http.get("/nothing"), caller.http.request("OPTIONS", "/v1/cases"),
         caller.http.request("DELETE", "/v1/inbox"), coordinator.read(ids["document"], Range="bytes=1-2"),
@@ -242,6 +252,7 @@ def test_the_security_headers_stand_on_every_answer(caller: Caller, ids: dict[st
         [cache] = answer.headers.get_list("cache-control") or [""]
         private = answer.request.url.path not in (
             "/oauth/jwks",
+            "/sign-in/keys",
             "/.well-known/oauth-authorization-server",
         ) and "/v1/log/" not in str(answer.url)
         assert not private or "no-store" in cache, f"{what}: cache-control is {cache!r}"

@@ -15,6 +15,7 @@ from vault.cli.demo import demo, token
 from vault.cli.doctor import doctor
 from vault.cli.key import key
 from vault.cli.log import log
+from vault.cli.provider import provider
 from vault.cli.serve import serve, worker
 from vault.cli.transfer import transfer
 from vault.cli.witness import witness
@@ -38,5 +39,20 @@ def main() -> None:
     """Keep documents that several agencies share, and open them only on a written consent."""
 
 
-for command in (agency, application, archive, demo, doctor, key, log, migrate, serve, token, transfer, witness, worker):
+for command in (
+    agency,
+    application,
+    archive,
+    demo,
+    doctor,
+    key,
+    log,
+    migrate,
+    provider,
+    serve,
+    token,
+    transfer,
+    witness,
+    worker,
+):
     main.add_command(command)

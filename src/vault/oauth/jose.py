@@ -48,7 +48,7 @@ class Jws(msgspec.Struct, frozen=True):
     alg: str
 
 
-class _Registry(jws.JWSRegistry):
+class StrictRegistry(jws.JWSRegistry):
     """joserfc's registry, with the header's size as ours and EdDSA meaning Ed25519 only (so it needs no warning)."""
 
     max_header_length = 8192
@@ -57,7 +57,7 @@ class _Registry(jws.JWSRegistry):
         return super().get_alg("Ed25519" if name == "EdDSA" else name)
 
 
-REGISTRY = _Registry(algorithms=ALGORITHMS, strict_check_header=False)
+REGISTRY = StrictRegistry(algorithms=ALGORITHMS, strict_check_header=False)
 
 
 def encode_b64(raw: bytes) -> str:

@@ -13,13 +13,12 @@ from collections.abc import Callable
 import httpx
 import msgspec
 
-from vault.oauth.jose import parse_object
+from vault.oauth.fetching import FAILED, fetch_object
 from vault.services.tokens import Jwk
 
 FRESH_S = 300
 AGAIN_S = 30  # at the soonest: an unknown kid from a stranger must not become a stream of requests
 TIMEOUT_S = 3.0
-LIMIT_BYTES = 65536
 MOST_KEYS = 20
 
 
@@ -55,24 +54,14 @@ class HttpRemoteKeys:
     async def _renew(self, url: str, before: _Kept | None) -> _Kept:
         """Fetch; when that fails, the keys from before stay for one more period, then they are gone."""
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                return _Kept(await self._fetch(url), self._clock(), is_whole=True)
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError):
+            return _Kept(await self._fetch(url), self._clock(), is_whole=True)
+        except FAILED:
             keeps = before is not None and before.is_whole
             return _Kept(before.keys if before and keeps else (), self._clock(), is_whole=False)
 
     async def _fetch(self, url: str) -> tuple[Jwk, ...]:
-        if not url.startswith("https://"):
-            raise ValueError("a key set is fetched over HTTPS only")
-        body = bytearray()
-        async with self._http.stream("GET", url, follow_redirects=False) as answer:
-            if answer.status_code != 200:
-                raise ValueError("the key set was not given")
-            async for chunk in answer.aiter_bytes():
-                body += chunk
-                if len(body) > LIMIT_BYTES:
-                    raise ValueError("the key set is too long")
-        found = parse_object(bytes(body)).get("keys")
-        if not isinstance(found, list) or len(found) > MOST_KEYS:
+        status, answer = await fetch_object(self._http, url, timeout_s=TIMEOUT_S)
+        found = answer.get("keys")
+        if status != 200 or not isinstance(found, list) or len(found) > MOST_KEYS:
             raise ValueError("not a key set")
         return tuple(key for key in found if isinstance(key, dict))

@@ -76,7 +76,9 @@ async def test_what_is_no_key_set_gives_no_keys(answer: httpx.Response) -> None:
     assert await site.remote.keys(URL, "one") == ()
 
 
-async def test_only_https_is_asked() -> None:
+async def test_nothing_is_asked_over_plain_http_but_on_this_machine() -> None:
     site = Site()
-    assert await site.remote.keys("http://kela.example/jwks", "one") == ()
+    for url in ("http://kela.example/jwks", "http://127.0.0.1.example/jwks", "ftp://127.0.0.1/jwks", "https:///jwks"):
+        assert await site.remote.keys(url, "one") == ()
     assert site.asked == 0
+    assert await site.remote.keys("http://127.0.0.1/jwks", "one") == (KEY,)

@@ -6,6 +6,7 @@
     promise.key               Ed25519, signs the log's promises
     log.key                   Ed25519, signs the log's checkpoints
     issuer-<kid>.key          Ed25519, signs access tokens; the newest signs, all are published
+    sign-in.key               P-256, says who we are to the providers that identify people; made with the first of them
 
 Whoever can read the directory can open everything, so a directory or file that others could read is refused.
 Only root and signing keys stay in memory; every other key is opened for one call and forgotten.
@@ -19,6 +20,7 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
@@ -98,6 +100,18 @@ class FileKeyring:
     def issuer_keys(self) -> list[tuple[str, Ed25519PrivateKey]]:
         """Key id and key of every token-signing key, newest first: the first signs, all are published."""
         return list(self._contents.issuers)
+
+    def sign_in_key(self) -> EllipticCurvePrivateKey:
+        """The key by which the providers that identify people know us."""
+        key = files.read_sign_in(self._directory)
+        if key is None:
+            raise KeyringUnavailable("the keyring has no sign-in.key yet; it is made by: vault provider key")
+        return key
+
+    def make_sign_in_key(self) -> EllipticCurvePrivateKey:
+        """The same, made now if there is none."""
+        files.add_sign_in(self._directory)
+        return self.sign_in_key()
 
     def promise_public(self) -> tuple[str, bytes]:
         """Key id and the 32 raw bytes of the public key that checks the log's promises."""

@@ -16,6 +16,7 @@ import stat
 from pathlib import Path
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -77,6 +78,30 @@ def current_root(directory: Path) -> str:
         return _read(directory / "current").strip()
     except OSError as error:
         raise KeyringUnavailable(f"the keyring cannot be read: {error.filename}: {error.strerror}") from None
+
+
+def read_sign_in(directory: Path) -> EllipticCurvePrivateKey | None:
+    """The key by which providers know us (P-256); None before the first provider was registered."""
+    path = directory / "sign-in.key"
+    try:
+        key = load_pem_private_key(_read(path).encode(), password=None) if path.exists() else None
+    except OSError as error:
+        raise KeyringUnavailable(f"the keyring cannot be read: {error.filename}: {error.strerror}") from None
+    except (ValueError, TypeError):
+        raise KeyringUnavailable(f"{path} is no private key in PKCS #8 PEM") from None
+    if key is not None and not (isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1)):
+        raise KeyringUnavailable(f"{path} is no P-256 private key")
+    return key
+
+
+def add_sign_in(directory: Path) -> None:
+    """Make the key by which providers know us; one that is there stays."""
+    key = generate_private_key(SECP256R1())
+    try:
+        if not (directory / "sign-in.key").exists():
+            _write(directory / "sign-in.key", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    except OSError as error:
+        raise KeyringUnavailable(f"the keyring cannot be written: {error.strerror}") from None
 
 
 def has_root(directory: Path, root_id: str) -> bool:

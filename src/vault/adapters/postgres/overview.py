@@ -34,6 +34,10 @@ SELECT a.id, a.agency, a.dpop_required AS dpop, a.jwks_url, vault.is_suspended(a
         SELECT FROM vault.application_key_end x WHERE x.application = k.application AND x.kid = k.kid) ORDER BY k.recorded_at, k.kid) AS keys
 FROM vault.application a ORDER BY a.agency, a.id
 """
+_PROVIDERS = """
+SELECT DISTINCT ON (p.id) p.id, p.kind, p.issuer, p.client_id, p.agency, NOT p.ended AS in_use
+FROM vault.provider p ORDER BY p.id, p.n DESC
+"""
 _KEYS = "SELECT kind, split_part(parent, ':', 1) AS parent, count(*) AS keys FROM vault.wrapped_key GROUP BY 1, 2 ORDER BY 1, 2"
 _ROOTS = "SELECT substring(parent FROM 6) AS root, count(*) AS keys FROM vault.wrapped_key WHERE parent LIKE 'root:%' GROUP BY 1 ORDER BY 1"
 _EPOCHS = """
@@ -84,6 +88,9 @@ class Overview:
 
     async def applications(self) -> list[dict[str, Any]]:
         return [dict(row) for row in await self._owner.fetch(_APPLICATIONS)]
+
+    async def providers(self) -> list[dict[str, Any]]:
+        return [dict(row) for row in await self._owner.fetch(_PROVIDERS)]
 
     async def keys(self) -> dict[str, list[dict[str, Any]]]:
         """Counts of keys by kind, by root key and by epoch."""

@@ -39,6 +39,14 @@ CREATE TABLE vault.client_identity (
     recorded_at  timestamptz NOT NULL
 );
 
+-- A code that such a person was shown after signing in, and gives to who was shown their papers; good for two weeks, once.
+CREATE TABLE vault.identity_offer (
+    code_sha256  bytea PRIMARY KEY CHECK (length(code_sha256) = 32),
+    identity_mac bytea NOT NULL,
+    entry        uuid NOT NULL,
+    recorded_at  timestamptz NOT NULL
+);
+
 -- What a session is beyond its token. The token's expiry is the idle end and moves; ends_at does not.
 CREATE TABLE vault.session (
     secret_sha256 bytea PRIMARY KEY REFERENCES vault.token ON DELETE CASCADE,

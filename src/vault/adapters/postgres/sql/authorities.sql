@@ -169,3 +169,53 @@ BEGIN
     RETURN vault.conclude(e, 'done', NULL, NULL);
 END
 $act$;
+
+-- ---------------------------------------------------------------- people without a personal identity code (eIDAS)
+
+-- A code for the person who has signed in and is not known, to be given to who is shown their papers.
+CREATE OR REPLACE FUNCTION vault.identity_offer(secret bytea, a_code_sha256 bytea) RETURNS vault.done
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
+AS $act$
+DECLARE
+    now timestamptz := vault.clock();
+    t vault.token := vault.asker(secret, now);
+    e vault.entry;
+BEGIN
+    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    e := vault.entry_of(t, 'identity-offer', now);
+    IF t.actor <> 'client' OR t.client IS NOT NULL THEN RETURN vault.conclude(e, 'forbidden', '{recipient-not-covered}', NULL); END IF;
+    e.facts := NULL;
+    INSERT INTO vault.identity_offer (code_sha256, identity_mac, entry, recorded_at)
+    SELECT a_code_sha256, s.identity_mac, e.id, now FROM vault.session s WHERE s.secret_sha256 = t.secret_sha256;
+    RETURN vault.conclude(e, 'done', NULL, NULL);
+END
+$act$;
+
+-- The person who was given this code is the client of this case; from their next sign-in on they are found.
+CREATE OR REPLACE FUNCTION vault.identity_link(secret bytea, a_case uuid, a_code_sha256 bytea) RETURNS vault.done
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
+AS $act$
+DECLARE
+    now timestamptz := vault.clock();
+    t vault.token := vault.asker(secret, now);
+    e vault.entry;
+    the_mac bytea;
+BEGIN
+    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    e := vault.entry_of(t, 'identity-link', now);
+    e.case_id := a_case; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = a_case);
+    IF NOT vault.may_keep_authorities(t, a_case, now) OR e.client IS NULL THEN RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL); END IF;
+    PERFORM vault.move('client:' || e.client);
+    SELECT o.identity_mac INTO the_mac FROM vault.identity_offer o WHERE o.code_sha256 = a_code_sha256 AND o.recorded_at > now - interval '14 days';
+    IF the_mac IS NULL OR EXISTS (SELECT FROM vault.client_identity i WHERE i.identity_mac = the_mac AND i.client <> e.client) THEN
+        RETURN vault.conclude(e, 'unknown-identity', NULL, NULL);
+    END IF;
+    INSERT INTO vault.client_identity (identity_mac, client, entry, recorded_at) VALUES (the_mac, e.client, e.id, now) ON CONFLICT DO NOTHING;
+    PERFORM vault.tell('identity-linked', 'client:' || e.client, e.id, now);
+    RETURN vault.conclude(e, 'done', NULL, NULL);
+END
+$act$;
