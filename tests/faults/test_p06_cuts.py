@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.caller import COORDINATOR, KELA, Caller, must, permit
+from tests.support.caller import COORDINATOR, KELA, Caller, must, permit, personal_code
 from tests.support.service import Service
+from tests.support.sessions import browser, client_session
 from tests.support.slow import Slow, SlowReaders
 
 SECOND = 1.0
@@ -25,9 +26,9 @@ BUFFERED = 512 * 1024  # what the kernel and a proxy may hold of what was lawful
 class Scene:
     """One case with a large document that Kela may read."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, **client: Any) -> None:
         self.caller = caller
-        self.case = caller.open_case()
+        self.case = caller.open_case(**client)
         self.member = caller.join(self.case, "kela")
         self.consent = caller.consent(self.case, [permit("kela")])
         self.document = caller.file(self.case, content=secrets.token_bytes(SIZE))
@@ -97,8 +98,8 @@ def prohibit(scene: Scene) -> None:
     secret = secrets.token_bytes(32)
     service = scene.caller.service
     service.sql(
-        "INSERT INTO vault.token (secret_sha256, actor, client, issued_at, expires_at)"
-        " SELECT sha256($1), 'client', client, now(), now() + interval '5 minutes' FROM vault.client_case WHERE id = $2",
+        "INSERT INTO vault.token (secret_sha256, actor, client, assertion, issued_at, expires_at)"
+        " SELECT sha256($1), 'client', client, sha256('said'), now(), now() + interval '5 minutes' FROM vault.client_case WHERE id = $2",
         secret, scene.case,
     )  # fmt: skip
     done = service.one("SELECT (vault.prohibition_record($1, gen_random_uuid(), $2, '{}')).status", secret, scene.case)
@@ -112,6 +113,19 @@ def supersede(scene: Scene) -> None:
 def die(scene: Scene) -> None:
     client = scene.caller.service.one("SELECT client FROM vault.client_case WHERE id = $1", scene.case)
     must(scene.caller.coordinator.patch(f"/v1/clients/{client}", {"died_on": "2026-03-01"}))
+
+
+def test_p06_the_clients_own_pause_cuts_and_resuming_opens_again(service: Service, caller: Caller) -> None:
+    """One press in her own browser: what runs ends within a second, what is asked after is denied, and she can take it back."""
+    code, born = personal_code()
+    scene = Scene(caller, personal_identity_code=code, born=born)
+    with browser(service, client_session(service, code)) as hers:
+        downloads, acknowledged = cut_by(scene.downloads(service, 5), lambda: must(hers.post("/v1/me/pause")))
+        assert_cut(downloads, acknowledged, scene)
+        assert caller.by(KELA).read(scene.document).json()["reasons"] == ["prohibited"]
+        assert hers.get(f"/v1/me/documents/{scene.document}/content", headers={"Range": "bytes=0-9"}).status_code == 206
+        must(hers.post("/v1/me/resume"))
+        assert caller.by(KELA).read(scene.document, Range="bytes=0-9").status_code == 206
 
 
 @pytest.mark.parametrize("act", [end_membership, retract, withdraw_one_clause, prohibit, supersede, die])
