@@ -35,6 +35,7 @@ from vault.api.log import log_router
 from vault.api.me import me_router
 from vault.api.metrics import LogGauges, MeasuredDoor, Metrics, metrics_router
 from vault.api.openings import my_log_router, openings_router
+from vault.api.release import release_to
 from vault.api.transfers import transfers_router
 from vault.errors import SettingsWrong
 from vault.oauth.relying_party import RelyingParty, keys_router
@@ -45,6 +46,8 @@ from vault.oauth.server import OAuthParts
 from vault.oauth.tokens import IssuerKeys
 from vault.pages.common import common_routers
 from vault.pages.faults import HANDLERS
+from vault.pages.my.parts import MyParts
+from vault.pages.my.router import my_router
 from vault.pages.shell import Shell
 from vault.pages.sign_in.routes import sign_in_routers
 from vault.ports import Door, ObjectStore
@@ -66,7 +69,7 @@ from vault.services.transfer_worker import TransferWorker
 from vault.services.transfers import Transfers
 from vault.services.transparency import Transparency
 from vault.settings import DatabaseRole, Settings, StoreBucket, StoreDirectory, require
-from vault.web.session import SessionGate
+from vault.web.session import SessionGate, require_client
 
 
 def sign_in_key(keyring: FileKeyring) -> ECKey:
@@ -203,9 +206,13 @@ def build_app(
         log_router(Transparency(log)),
         health_router(checks), metrics_router(parts.metrics, LogGauges(parts.metrics, log.window)),
     ]  # fmt: skip
+    my_parts = MyParts(
+        mine=Mine(parts.door, parts.keyring), consents=parts.consents, documents=parts.documents,
+        openings=Openings(parts.door), releasing=release_to,
+    )  # fmt: skip
     shell = Shell(secure=parts.oauth.issuer.startswith("https:"))
     app = create_app(
-        [*routers, *common_routers(shell), *sign_in_routers(sign_in, authorities), *also], for_people=HANDLERS, authenticate=guard.authenticate,
+        [*routers, *common_routers(shell), *sign_in_routers(sign_in, authorities), my_router(my_parts, require_client), *also], for_people=HANDLERS, authenticate=guard.authenticate,
         idempotency=Idempotency(parts.door, parts.keyring),
         limits=Limits(), metrics=parts.metrics, challenge_headers=challenge_headers, max_json_bytes=parts.settings.max_json_bytes,
         version=version("consent-vault"), on_startup=[parts.warm], on_shutdown=[parts.close],

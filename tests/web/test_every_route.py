@@ -80,7 +80,14 @@ PAGES = {
     "POST /sign-in/not-known",
     "GET /sign-in/again",
     "GET /sign-in/again/now",
-}
+    "GET /my", "POST /my/pause", "POST /my/resume", "GET /my/language", "POST /my/language", "GET /my/cases",
+    "GET /my/cases/{case:uuid}", "GET /my/documents", "GET /my/documents/{document:uuid}",
+    "GET /my/documents/{document:uuid}/read", "GET /my/documents/{document:uuid}/download", "GET /my/consents",
+    "GET /my/consents/{consent:uuid}", "GET /my/consents/{consent:uuid}/withdraw",
+    "POST /my/consents/{consent:uuid}/withdraw", "POST /my/consents/{consent:uuid}/confirm", "GET /my/prohibitions",
+    "GET /my/prohibitions/new", "POST /my/prohibitions/new", "GET /my/prohibitions/{prohibition:uuid}/end",
+    "POST /my/prohibitions/{prohibition:uuid}/end", "GET /my/log",
+}  # fmt: skip
 
 # Route -> (the body to send, what another agency's professional gets, what another agency's system gets)
 GUARDED: dict[str, tuple[Any, int, int]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from typing import Any
 
@@ -10,13 +11,14 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from vault.model import CaseId, DocumentId
+from vault.pages.faults import on_vault_error
 from vault.pages.my.parts import MyParts, everything, secret_of
 from vault.pages.shell import render
 from vault.services.mine_views import MyCase, MyDocument
 from vault.web.session import AnyRequest
 
 # What a browser shows without running anything of it; all else is only downloaded.
-SHOWN = frozenset({"application/pdf", "image/png", "image/jpeg", "text/plain"})
+SHOWN = frozenset({"application/pdf", "image/gif", "image/jpeg", "image/png", "image/webp", "text/plain"})
 
 
 def document_handlers(parts: MyParts) -> list[HTTPRouteHandler]:
@@ -54,8 +56,7 @@ def newest_first(documents: list[MyDocument]) -> list[MyDocument]:
 
 
 async def _release(parts: MyParts, request: AnyRequest, document: uuid.UUID, *, inline: bool) -> Response[Any]:
-    release = await parts.documents.open(
-        secret_of(request), DocumentId(document), confirmed=[],
-        range_header=request.headers.get("range"), if_range=request.headers.get("if-range"),
-    )  # fmt: skip
-    return parts.releasing(request, release, inline=inline and release.media_type in SHOWN)
+    who = f"session {hashlib.sha256(secret_of(request)).hexdigest()}"
+    return await parts.releasing(
+        request, parts.documents, DocumentId(document), who=who, inline=inline, on_error=on_vault_error
+    )

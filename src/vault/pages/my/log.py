@@ -26,20 +26,24 @@ Show = Annotated[str, QueryParameter(name="show", required=False)]
 
 
 class LogDay(msgspec.Struct, frozen=True):
-    """One day of the log, newest first: what was opened or done, and what was asked and not given."""
+    """One day of the log, newest first: what was opened, what was asked and not given, and what else was done."""
 
     day: dt.date
-    given: list[Opening]
+    openings: list[Opening]
     denied: list[Opening]
+    acts: list[Opening]
 
 
 def by_day(log: MyLog) -> list[LogDay]:
     """The days of a page of the log, in its order."""
-    return [
-        LogDay(day=day, given=[o for o in found if o.decision != "deny"], denied=[o for o in found if o.decision == "deny"])
-        for day, group in groupby(log.items, key=lambda one: helsinki_day(dt.datetime.fromisoformat(one.at)))
-        for found in [list(group)]
-    ]  # fmt: skip
+    days = groupby(log.items, key=lambda one: helsinki_day(dt.datetime.fromisoformat(one.at)))
+    return [_day(day, list(group)) for day, group in days]
+
+
+def _day(day: dt.date, found: list[Opening]) -> LogDay:
+    denied = [one for one in found if one.decision == "deny"]
+    opened = [one for one in found if one.act == "open" and one.decision != "deny"]
+    return LogDay(day, opened, denied, [one for one in found if one.act != "open" and one.decision != "deny"])
 
 
 def log_handlers(parts: MyParts) -> list[HTTPRouteHandler]:

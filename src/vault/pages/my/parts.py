@@ -10,11 +10,11 @@ import msgspec
 from litestar import Response
 
 from vault.errors import InvalidInput
-from vault.model import TokenSecret
+from vault.model import DocumentId, TokenSecret
 from vault.pages.forms import Form
 from vault.services.cases import Page
 from vault.services.consents import Consents
-from vault.services.documents import Documents, Release
+from vault.services.documents import Documents
 from vault.services.mine import Mine
 from vault.services.openings import Openings
 from vault.web.session import AnyRequest
@@ -23,9 +23,11 @@ T = TypeVar("T")
 
 
 class Releasing(Protocol):
-    """Streams a permitted release; errors before its first byte become pages."""
+    """Decides one release and streams it; ``who`` is whose share of running downloads it counts to."""
 
-    def __call__(self, request: AnyRequest, release: Release, *, inline: bool) -> Response[Any]: ...
+    async def __call__(
+        self, request: AnyRequest, documents: Documents, document: DocumentId, *, who: str, inline: bool, on_error: Any
+    ) -> Response[Any]: ...
 
 
 class MyParts(msgspec.Struct, frozen=True):
