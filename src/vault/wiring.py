@@ -13,6 +13,7 @@ from joserfc.jwk import ECKey
 from litestar import Litestar, Router
 
 from vault.adapters.deposits.directory import DirectoryDeposit
+from vault.adapters.deposits.s3 import BucketDeposit
 from vault.adapters.keyring.file import FileKeyring
 from vault.adapters.postgres.checks import require_modest
 from vault.adapters.postgres.door import PostgresDoor
@@ -37,7 +38,6 @@ from vault.api.metrics import LogGauges, MeasuredDoor, Metrics, metrics_router
 from vault.api.openings import my_log_router, openings_router
 from vault.api.release import release_to
 from vault.api.transfers import transfers_router
-from vault.errors import SettingsWrong
 from vault.oauth.relying_party import RelyingParty, keys_router
 from vault.oauth.remote_keys import HttpRemoteKeys
 from vault.oauth.resource import ResourceGuard, challenge_headers
@@ -161,9 +161,8 @@ def make_deposit(settings: Settings) -> Deposit | None:
         case StoreDirectory(path):
             return DirectoryDeposit(path)
         case bucket:
-            raise SettingsWrong(
-                f"archive_store: {bucket.bucket} is a bucket; expected a directory", field="archive_store"
-            )
+            access = require(settings.archive_access_key, "archive_access_key")
+            return BucketDeposit(bucket, access, require(settings.archive_secret_key, "archive_secret_key"))
 
 
 def make_transfer_worker(settings: Settings, pool: Pool) -> TransferWorker | None:

@@ -6,6 +6,7 @@ A database or store that does not answer is waited for: the job is done at its n
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import logging
 import signal
@@ -48,7 +49,11 @@ async def work(settings: Settings, *, once: bool) -> None:
     """Do the jobs in turn until a signal comes. Raises: SettingsWrong; with ``once`` also Unavailable."""
     pool = Pool(settings.database_url(DatabaseRole.WORKER), size=2, wait_s=_BOUNDED_S)
     try:
-        jobs = _jobs(settings, pool)
+        transfers = make_transfer_worker(settings, pool)
+        if transfers is not None:
+            with contextlib.suppress(Unavailable):  # a store that is away now is met by the transfers themselves
+                await transfers.check()
+        jobs = _jobs(settings, pool, transfers)
         if once:
             await require_modest(pool, "database_url_worker")
             for job in jobs:
@@ -59,7 +64,7 @@ async def work(settings: Settings, *, once: bool) -> None:
         await pool.close()
 
 
-def _jobs(settings: Settings, pool: Pool) -> list[Job]:
+def _jobs(settings: Settings, pool: Pool, transfers: TransferWorker | None) -> list[Job]:
     database = WorkerDatabase(pool)
     sweeper = Sweeper(database, make_store(settings))
 
@@ -85,7 +90,6 @@ def _jobs(settings: Settings, pool: Pool) -> list[Job]:
         Job("end-releases", MINUTE_S, releases),
         Job("sweep", HOUR_S, sweep),
     ]
-    transfers = make_transfer_worker(settings, pool)
     if transfers is not None:
         jobs.append(Job("transfers", MINUTE_S, lambda: go_on(transfers)))
     if settings.database_url_owner is not None:
