@@ -23,7 +23,7 @@ from vault.demo import papers
 from vault.demo.archive import ArchiveWalk
 from vault.demo.caller import Caller, DemoFile, DemoLog
 from vault.demo.other import ShortWalk, sign_offs
-from vault.demo.sign_in import demo_router
+from vault.demo.sign_in import DemoProviders, demo_router
 from vault.demo.tell import Teller
 from vault.demo.walk import Walk
 from vault.demo.witness import witness_key, witnessed
@@ -154,7 +154,7 @@ async def service(settings: Settings, listener: socket.socket, demo: DemoFile) -
     parts = build(settings)
     try:
         await check_roles(parts)
-        server = Server(server_config(build_app(parts, [demo_router(demo.sign_in)])))
+        server = Server(server_config(build_app(parts, [demo_router(demo.sign_in)], DemoProviders)))
         running = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             await started(server, running)
