@@ -15,6 +15,7 @@ from litestar import Litestar, Router
 from vault.adapters.deposits.directory import DirectoryDeposit
 from vault.adapters.deposits.s3 import BucketDeposit
 from vault.adapters.keyring.file import FileKeyring
+from vault.adapters.pdf_process import PdfProcess
 from vault.adapters.postgres.checks import require_modest
 from vault.adapters.postgres.door import PostgresDoor
 from vault.adapters.postgres.pool import Pool
@@ -37,6 +38,7 @@ from vault.api.me import me_router
 from vault.api.metrics import LogGauges, MeasuredDoor, Metrics, metrics_router
 from vault.api.openings import my_log_router, openings_router
 from vault.api.release import release_to
+from vault.api.requests import desk_router, my_requests_router
 from vault.api.transfers import transfers_router
 from vault.oauth.relying_party import RelyingParty, keys_router
 from vault.oauth.remote_keys import HttpRemoteKeys
@@ -57,17 +59,21 @@ from vault.services.cases import Cases
 from vault.services.closing import ClosingActs
 from vault.services.consents import Consents
 from vault.services.deposit import Deposit
+from vault.services.desk import Desk
 from vault.services.documents import Documents
 from vault.services.idempotency import Idempotency
 from vault.services.mine import Mine
+from vault.services.misfiled import MisfiledDesk
 from vault.services.openings import Openings
 from vault.services.proofs import Prover
+from vault.services.requests import Requests
 from vault.services.sequencer import log_vkey
 from vault.services.sessions import Sessions, SessionTimes
 from vault.services.sign_in import IdentityProviders, SignIn
 from vault.services.transfer_worker import TransferWorker
 from vault.services.transfers import Transfers
 from vault.services.transparency import Transparency
+from vault.services.withholding import Withholding
 from vault.settings import DatabaseRole, Settings, StoreBucket, StoreDirectory, require
 from vault.web.session import SessionGate, require_client
 
@@ -183,6 +189,26 @@ def _times(settings: Settings) -> SessionTimes:
     )
 
 
+class Desks(msgspec.Struct, frozen=True):
+    """What requests and the desks that answer them are made of."""
+
+    requests: Requests
+    desk: Desk
+    withholding: Withholding
+    misfiled: MisfiledDesk
+
+
+def make_desks(parts: Parts) -> Desks:
+    """The services of requests and of the records officer's desk."""
+    door, keyring, store = parts.door, parts.keyring, parts.store
+    return Desks(
+        requests=Requests(door, keyring),
+        desk=Desk(door, keyring),
+        withholding=Withholding(door, keyring, store, parts.documents, PdfProcess()),
+        misfiled=MisfiledDesk(door, keyring, store),
+    )
+
+
 def _relying_party(parts: Parts) -> RelyingParty:
     return RelyingParty(parts.oauth.issuer, parts.http, lambda: sign_in_key(parts.keyring))
 
@@ -197,9 +223,11 @@ def build_app(
     guard = ResourceGuard(parts.oauth)
     checks = {"database": parts.door.check, "store": parts.store.check}
     log = PostgresLog(parts.service)
+    desks = make_desks(parts)
     routers = [
         oauth_router(parts.oauth), cases_router(parts.cases), documents_router(parts.documents), consents_router(parts.consents), closing_router(parts.closing),
         me_router(Mine(parts.door, parts.keyring), parts.documents, parts.consents),
+        my_requests_router(desks.requests), desk_router(desks.desk, desks.withholding, desks.misfiled),
         transfers_router(parts.transfers), openings_router(Openings(parts.door)), my_log_router(Openings(parts.door)),
         authorities_router(authorities), keys_router(relying),
         log_router(Transparency(log)),

@@ -379,6 +379,10 @@ BEGIN
             OR (a_mark = 'misfiled' AND EXISTS (SELECT FROM vault.known k WHERE k.document = d.id AND k.agency = t.agency)), false) THEN
         RETURN vault.conclude(e, 'hidden', '{document-not-covered}', NULL);
     END IF;
+    -- What a records officer found to be in its place is not closed by the same word again.
+    IF a_mark = 'misfiled' AND EXISTS (SELECT FROM vault.misfiled_decision x WHERE x.document = d.id AND x.decision = 'in-place') THEN
+        RETURN vault.conclude(e, 'misfiled-decided', NULL, NULL);
+    END IF;
     PERFORM vault.move('case:' || d.case_id);
     INSERT INTO vault.document_mark (document, mark, entry, recorded_at) VALUES (a_document, a_mark, e.id, now) ON CONFLICT DO NOTHING;
     PERFORM vault.tell('document-' || a_mark, 'case:' || d.case_id, e.id, now);

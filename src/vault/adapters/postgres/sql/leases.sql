@@ -97,16 +97,18 @@ BEGIN
 END
 $sweep$;
 
--- Of these objects, those that may be deleted: their attempt was ended, or nobody ever recorded one.
+-- Of these objects, those that may be deleted: their attempt was ended, nobody ever recorded one, or they were shredded.
 CREATE OR REPLACE FUNCTION vault.objects_abandoned(names text[]) RETURNS text[]
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '2s'
 BEGIN ATOMIC
     SELECT coalesce(array_agg(n.name), '{}') FROM unnest(names) AS n (name)
-    WHERE NOT EXISTS (SELECT FROM vault.filing f WHERE f.object = n.name)
-      AND (EXISTS (SELECT FROM vault.attempt_end x WHERE x.object = n.name)
-           OR NOT EXISTS (SELECT FROM vault.attempt a WHERE a.object = n.name));
+    WHERE (NOT EXISTS (SELECT FROM vault.filing f WHERE f.object = n.name)
+           AND (EXISTS (SELECT FROM vault.attempt_end x WHERE x.object = n.name)
+                OR NOT EXISTS (SELECT FROM vault.attempt a WHERE a.object = n.name)))
+       -- Its keys were destroyed, and its removal was stopped half-way.
+       OR EXISTS (SELECT FROM vault.object_end x WHERE x.object = n.name);
 END;
 
 -- Filed documents whose object is not among these: lost content, which a person must look at.
