@@ -14,7 +14,6 @@ needs=(
     "/usr/bin/unshare util-linux"
     "/usr/sbin/nginx nginx-light"
     "/usr/bin/curl curl"
-    "/usr/bin/age age"
     "/usr/bin/systemd-analyze systemd"
 )
 
