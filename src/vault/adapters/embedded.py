@@ -119,7 +119,7 @@ class EmbeddedPostgres:
         """Make the cluster if there is none, start the server, and return when it takes connections."""
         try:
             self._take_directory()
-            self._account = choose_account(self._cluster)
+            self._account = choose_account(self._cluster, self.bin_dir)
             self._password = self._superuser_password()
             await asyncio.to_thread(self._prepare)
             await self._wait_for_orphans()

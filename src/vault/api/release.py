@@ -11,7 +11,7 @@ import base64
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 from litestar import Request, Response
@@ -22,11 +22,12 @@ from vault.api.asking import secret_of
 from vault.api.problems import on_vault_error
 from vault.errors import DatabaseUnavailable, FactsChanged, VaultError
 from vault.model import DocumentId, Outcome
-from vault.services.documents import Documents
+from vault.services.documents import Documents, Release
 from vault.services.leases import Lease
 
 logger = logging.getLogger("vault.api")
 Headers = list[tuple[bytes, bytes]]
+OnError = Callable[[Any, VaultError], Response[Any]]
 
 
 SHOWN: Mapping[str, str] = {
@@ -48,8 +49,11 @@ async def release_to(
     who: str,
     confirmed: Sequence[str] = (),
     inline: bool = False,
+    on_error: OnError = on_vault_error,
 ) -> ReleaseResponse:
     """Decide one release and answer with it; ``who`` is whose share of running downloads it counts to.
+
+    ``on_error`` answers what goes wrong after the decision and before the first byte.
 
     Raises: TooMany, InvalidInput for a range that lies outside, and what the door says.
     """
@@ -64,51 +68,48 @@ async def release_to(
         admission.end_release(who)
         raise
     return ReleaseResponse(
-        release, idle_s=admission.limits.send_idle_s, on_end=lambda: admission.end_release(who), inline=inline
-    )
-
-
-class Release(Protocol):
-    """What a release of a document or of an export offers to whoever sends it; see services.documents.Release."""
-
-    media_type: str
-    filename: str
-    sha256: bytes
-    promise: str
-    size: int
-    start: int
-    length: int
-    is_partial: bool
-
-    @property
-    def etag(self) -> str: ...
-    def chunks(self) -> AsyncIterator[bytes]: ...
-    async def begin(self) -> Lease: ...
-    async def end(self, outcome: Outcome, bytes_sent: int) -> None: ...
+        release, idle_s=admission.limits.send_idle_s, on_end=lambda: admission.end_release(who), inline=inline, on_error=on_error
+    )  # fmt: skip
 
 
 class ReleaseResponse(Response[None]):
     """Streams one release; the framework hands over the connection and nothing else."""
 
-    def __init__(self, release: Release, *, idle_s: float, on_end: Callable[[], None], inline: bool = False) -> None:
+    def __init__(
+        self,
+        release: Release,
+        *,
+        idle_s: float,
+        on_end: Callable[[], None],
+        inline: bool = False,
+        on_error: OnError = on_vault_error,
+    ) -> None:
         super().__init__(None)
+        self._on_error = on_error
         self._release = release
         self._inline = inline and release.media_type in SHOWN
         self._idle_s = idle_s
         self._on_end = on_end
 
     def to_asgi_response(self, app: Any, request: Any, **_: Any) -> Any:
-        return _Sender(
-            self._release, _headers(self._release, inline=self._inline), app, request, self._idle_s, self._on_end
-        )
+        headers = _headers(self._release, inline=self._inline)
+        return _Sender(self._release, headers, app, request, self._idle_s, self._on_end, self._on_error)
 
 
 class _Sender:
     """One running release as an ASGI application."""
 
     def __init__(
-        self, release: Release, headers: Headers, app: Any, request: Any, idle_s: float, on_end: Callable[[], None]
+        self,
+        release: Release,
+        headers: Headers,
+        app: Any,
+        request: Any,
+        idle_s: float,
+        on_end: Callable[[], None],
+        on_error: OnError,
     ) -> None:
+        self._on_error = on_error
         self._headers = headers
         self._idle_s = idle_s
         self._on_end = on_end
@@ -128,7 +129,6 @@ class _Sender:
         try:
             outcome = await self._send(scope, receive, send)
         finally:
-            self._reset = None  # whatever comes now belongs to the connection's next request
             watcher.cancel()
             self._on_end()
             # The log must learn how it ended, also when we are being cancelled.
@@ -140,7 +140,7 @@ class _Sender:
             first = await anext(chunks, b"")
             self._lease = await self._release.begin()
         except VaultError as error:
-            answer = on_vault_error(self._request, error)
+            answer = self._on_error(self._request, error)
             await answer.to_asgi_response(self._app, self._request)(scope, receive, send)
             return Outcome.CUT if isinstance(error, FactsChanged | DatabaseUnavailable) else Outcome.BROKEN
         self._lease.on_cut = self._cut

@@ -15,7 +15,7 @@ from vault.adapters.postgres.migrate import functions_sql, migration_names
 from vault.cli.owner import connect
 from vault.errors import SettingsWrong, VaultError
 from vault.settings import EXPECTED, DatabaseRole, Settings, load_settings
-from vault.wiring import make_store
+from vault.wiring import make_deposit, make_store
 
 OLDEST_VERSION = 150000
 MOST_SKEW_S = 2.0
@@ -53,6 +53,7 @@ async def examine() -> list[Finding]:
         findings += _server(next(iter(facts.values())), settings)
     findings += _keyring(settings)
     findings += await _store(settings)
+    findings += await _deposit(settings)
     return findings
 
 
@@ -173,6 +174,19 @@ def _keyring(settings: Settings) -> list[Finding]:
         return [Finding("wrong", "keyring", error.detail, remedy)]
     count = len(keyring.root_ids())
     return [Finding("ok", "keyring", f"{settings.keyring}: {count} root {'key' if count == 1 else 'keys'}, private")]
+
+
+async def _deposit(settings: Settings) -> list[Finding]:
+    """Whether the archive's store keeps what is put into it as it must; nothing is written."""
+    deposit = make_deposit(settings)
+    if deposit is None:
+        return []
+    try:
+        await deposit.check()
+    except VaultError as error:
+        remedy = "see docs/howto/archive.md, and check that this account may use it"
+        return [Finding("wrong", "archive_store", error.detail.removeprefix("archive_store: "), remedy)]
+    return [Finding("ok", "archive_store", "keeps what is put into it")]
 
 
 async def _store(settings: Settings) -> list[Finding]:

@@ -35,7 +35,7 @@ class Words:
             "listed": self.listed, "names": self.names, "party": self.party, "role": self.role, "purpose": self.purpose,
             "process": self.process, "document_type": self.document_type, "protected_class": self.protected_class,
             "action": self.action, "language_name": self.language_name, "capacity": self.capacity,
-            "verification": self.verification, "reason": self.reason, "first_upper": first_upper, "iso": iso,
+            "verification": self.verification, "reason": self.reason, "first_upper": first_upper, "first_lower": first_lower, "iso": iso,
         }  # fmt: skip
 
     def day(self, value: str | dt.date | dt.datetime | None) -> str:
@@ -126,6 +126,11 @@ class Words:
 def first_upper(text: str) -> str:
     """With a capital first letter and the rest as it is."""
     return text[:1].upper() + text[1:]
+
+
+def first_lower(text: str) -> str:
+    """With a small first letter and the rest as it is."""
+    return text[:1].lower() + text[1:]
 
 
 def iso(value: str | dt.date | dt.datetime) -> str:

@@ -63,6 +63,10 @@ class TransferWorker:
         self._store, self._deposit, self._prover = store, deposit, prover
         self._progress = Progress()
 
+    async def check(self) -> None:
+        """Raise SettingsWrong unless the archive's store keeps what is put into it as it must."""
+        await self._deposit.check()
+
     async def find(self) -> int:
         """Make closed cases due, and stop or release what is held."""
         return await self._claims.find()

@@ -34,7 +34,7 @@ class DirectoryDeposit:
             )
 
     async def put(self, name: str, chunks: AsyncIterator[bytes]) -> str | None:
-        target, draft = self._file(name), self._path / f".{_checked(name)}.{secrets.token_hex(8)}"
+        target, draft = self._file(name), self._path / f".{require_deposit_name(name)}.{secrets.token_hex(8)}"
         # What a killed process, or a worker that was overtaken, left under way is of no use any more.
         await self._run(_clear, self._path, f".{name}.")
         file = await self._run(lambda: _new(draft))
@@ -72,7 +72,7 @@ class DirectoryDeposit:
         return None
 
     def _file(self, name: str) -> Path:
-        return self._path / _checked(name)
+        return self._path / require_deposit_name(name)
 
     async def _run(self, work: Callable[..., T], *arguments: object) -> T:
         try:
@@ -81,7 +81,8 @@ class DirectoryDeposit:
             raise StoreUnavailable(f"the archive's store cannot be used: {error.strerror}") from None
 
 
-def _checked(name: str) -> str:
+def require_deposit_name(name: str) -> str:
+    """Raises: InvariantViolated for anything but a name of formats.label.Names."""
     if not _NAME.fullmatch(name):
         raise InvariantViolated("a package's files are named by its transfer")
     return name

@@ -14,7 +14,6 @@ from vault.errors import (
     DatabaseUnavailable,
     Forbidden,
     Hidden,
-    IdentificationRequired,
     InvalidInput,
     InvariantViolated,
     Unauthenticated,
@@ -40,6 +39,16 @@ _WRONG: Mapping[str, tuple[str, str, str]] = {
     ),
     "client-of-age": ("client-of-age", "kind", "the client is of age and has no guardian; a continuing power may stand for them"),
     "died-in-future": ("invalid-day", "died_on", "the day lies in the future"),
+    "unknown-kind": ("unknown-kind", "kind", "nothing of this kind can be asked for"),
+    "unknown-asked-document": ("unknown-document", "document", "there is no such document of this client"),
+    "unknown-asked-case": ("unknown-case", "case", "there is no such case of this client"),
+    "unknown-entry": ("unknown-entry", "entry", "there is no such entry about this client"),
+    "which-case": ("which-case", "case", "more than one organisation answers for this client's records; say which case is meant"),
+    "received-in-future": ("invalid-day", "received_on", "a request cannot be received in the future"),
+    "unknown-judge": (
+        "unknown-professional", "judge", "name a physician, nurse or social worker who is registered now: this is theirs to judge",
+    ),
+    "unknown-name": ("unknown-name", "names", "only a professional who stands in the part of the log that is asked for can be named"),
 }  # fmt: skip
 _CONFLICT: Mapping[str, tuple[str, str]] = {
     "form-used": ("form-used", "a consent is already recorded for this form"),
@@ -55,9 +64,20 @@ _CONFLICT: Mapping[str, tuple[str, str]] = {
     "keys-left": ("keys-left", "keys still stand under a key that is to be destroyed; rotate again"),
     "already-answered": ("already-answered", "the request is answered already, in another way"),
     "receipt-mismatch": ("receipt-mismatch", "the receipt is for another package than the one that was sent"),
-    "export-state": ("export-state", "the export is in a state that does not allow this"),
-    "export-not-ready": ("export-not-ready", "the export is not ready yet"),
-    "export-changed": ("export-changed", "a paper in this export may no longer be shown; order a new one"),
+    "request-state": ("request-state", "the request is in a state that does not allow this"),
+    "not-identified": ("not-identified", "say first how the person was identified"),
+    "no-extension": ("no-extension", "the law allows no more time for this"),
+    "extension-too-late": ("extension-too-late", "more time may be taken once, with a notice inside the first time"),
+    "documents-wait": ("documents-wait", "papers still wait; decide each of them first"),
+    "misfiled-decided": ("misfiled-decided", "this paper has been decided already"),
+    "birth-day-differs": (
+        "birth-day-differs",
+        "a birth day is not taken over; have the case opened anew for the right person",
+    ),
+    "fee-not-due": (
+        "fee-not-due",
+        "nothing may be charged: it is the first within a year, or a fee was told already, or it is answered",
+    ),
     "unfiled": ("awaiting-content", "the document has no content yet; upload it first"),
 }
 
@@ -76,10 +96,6 @@ def refuse(status: str, reasons: tuple[str, ...], facts: Mapping[str, Any], prom
     if status == "unauthenticated":
         return Unauthenticated(
             "the access token is not in force: it was revoked, has expired, or its agency is suspended"
-        )
-    if status == "identify":
-        return IdentificationRequired(
-            "identify yourself again: this opens only within a quarter of an hour of it", promise=promise
         )
     if status == "not-durable":
         return DatabaseUnavailable("the database does not make log entries durable; synchronous_commit must be on")

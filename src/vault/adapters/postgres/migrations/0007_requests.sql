@@ -25,7 +25,6 @@ CREATE TABLE vault.request (
     about_entry    uuid,                                                 -- the entry that an explanation is asked for
     language       text COLLATE "C" NOT NULL,
     received_how   text COLLATE "C" NOT NULL CHECK (received_how IN ('own-pages', 'paper', 'phone', 'in-person')),
-    identified_how text COLLATE "C" CHECK (identified_how IN ('strong-identification', 'identity-document', 'signature', 'known-in-person')),
     received_on    date NOT NULL,
     first_day      date,                                                 -- the part of the log that is asked for, both days included
     last_day       date,
@@ -44,14 +43,19 @@ CREATE TABLE vault.request_state (
     state        text COLLATE "C" NOT NULL
         CHECK (state IN ('received', 'identified', 'under-way', 'extended', 'answered', 'partly-refused', 'refused')),
     due_on       date NOT NULL,
+    identified_how text COLLATE "C"                  -- how the person was identified; said once, kept by the rows after it
+        CHECK (identified_how IN ('strong-identification', 'identity-document', 'signature', 'known-in-person')),
     provision    text COLLATE "C",                   -- of a refusal
     told         boolean,                            -- whether the refusal's reason is told
-    sealed_text  bytea,                              -- notice, answer, reason; under the register key
+    sealed_text  bytea,                              -- notice or answer; under the register key
+    sealed_reason bytea,                             -- of a refusal; goes to the client only where it may be told
     professional uuid REFERENCES vault.professional, -- null while only the client has acted
     entry        uuid NOT NULL,
     recorded_at  timestamptz NOT NULL,
     PRIMARY KEY (request, n),
-    CHECK (state NOT IN ('partly-refused', 'refused') OR (provision IS NOT NULL AND told IS NOT NULL AND sealed_text IS NOT NULL))
+    -- Nothing is answered to somebody who may be somebody else.
+    CHECK (state NOT IN ('answered', 'partly-refused') OR identified_how IS NOT NULL),
+    CHECK (state NOT IN ('partly-refused', 'refused') OR (provision IS NOT NULL AND told IS NOT NULL AND sealed_reason IS NOT NULL))
 );
 
 -- That a records officer looks at a document to answer a request, and why; the client sees it.

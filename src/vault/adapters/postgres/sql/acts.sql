@@ -338,11 +338,6 @@ BEGIN
 END
 $act$;
 
--- Does a document or an export point to this object?
-CREATE OR REPLACE FUNCTION vault.is_stored(an_object text) RETURNS boolean
-LANGUAGE sql STABLE
-RETURN EXISTS (SELECT FROM vault.filing f WHERE f.object = an_object) OR EXISTS (SELECT FROM vault.export_package p WHERE p.object = an_object);
-
 -- Give an attempt up: its late commit is refused from here on, so its object may be deleted after. True when it may.
 CREATE OR REPLACE FUNCTION vault.attempt_give_up(an_object text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -351,7 +346,7 @@ SET lock_timeout = '2s'
 AS $act$
 BEGIN
     PERFORM FROM vault.attempt a WHERE a.object = an_object FOR UPDATE;
-    IF NOT FOUND OR vault.is_stored(an_object) THEN RETURN false; END IF;
+    IF NOT FOUND OR EXISTS (SELECT FROM vault.filing f WHERE f.object = an_object) THEN RETURN false; END IF;
     INSERT INTO vault.attempt_end (object, recorded_at) VALUES (an_object, vault.clock()) ON CONFLICT DO NOTHING;
     RETURN true;
 END
@@ -383,6 +378,10 @@ BEGIN
             OR (vault.is_coordinator(t, d.case_id, now) AND (vault.may_read(t, d.id, now)).decision = 'permit')
             OR (a_mark = 'misfiled' AND EXISTS (SELECT FROM vault.known k WHERE k.document = d.id AND k.agency = t.agency)), false) THEN
         RETURN vault.conclude(e, 'hidden', '{document-not-covered}', NULL);
+    END IF;
+    -- What a records officer found to be in its place is not closed by the same word again.
+    IF a_mark = 'misfiled' AND EXISTS (SELECT FROM vault.misfiled_decision x WHERE x.document = d.id AND x.decision = 'in-place') THEN
+        RETURN vault.conclude(e, 'misfiled-decided', NULL, NULL);
     END IF;
     PERFORM vault.move('case:' || d.case_id);
     INSERT INTO vault.document_mark (document, mark, entry, recorded_at) VALUES (a_document, a_mark, e.id, now) ON CONFLICT DO NOTHING;

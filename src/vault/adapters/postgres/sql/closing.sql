@@ -160,4 +160,8 @@ $act$;
 
 CREATE OR REPLACE FUNCTION vault.is_held(a_case uuid) RETURNS boolean
 LANGUAGE sql STABLE
-RETURN EXISTS (SELECT FROM vault.hold h WHERE h.case_id = a_case AND NOT EXISTS (SELECT FROM vault.hold_end x WHERE x.hold = h.id));
+RETURN EXISTS (SELECT FROM vault.hold h WHERE h.case_id = a_case AND NOT EXISTS (SELECT FROM vault.hold_end x WHERE x.hold = h.id))
+    -- Nor does a case leave while somebody waits to be given what is in it, or to have it put right.
+    OR EXISTS (SELECT FROM vault.client_case c JOIN vault.request r ON r.client = c.client AND r.controller = c.controller
+        AND (r.case_id IS NULL OR r.case_id = c.id) AND r.kind IN ('export-review', 'self-access', 'correction')
+        WHERE c.id = a_case AND vault.is_running((vault.request_at(r.id, 'infinity')).state));

@@ -107,7 +107,7 @@ BEGIN
             a.status := 'permit'; a.facts := a.facts || jsonb_build_object('logged', act);
         END IF;
     ELSIF act <> 'list' THEN
-        -- repair: no rule permits it to anybody yet.
+        -- export, repair: no rule permits them to anybody yet.
         a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
     ELSIF target = 'cases' THEN
         SELECT jsonb_agg(x.j ORDER BY x.id) INTO items FROM (
@@ -154,6 +154,8 @@ BEGIN
         a.basis := verdict.basis; a.consent := verdict.consent; a.provision := verdict.provision; a.reasons := verdict.reasons;
         IF verdict.decision = 'permit' AND (d.agency = t.agency OR EXISTS (SELECT FROM vault.filing f WHERE f.document = d.id)) THEN
             a.status := 'permit';
+        ELSIF t.actor NOT IN ('professional', 'system') THEN
+            NULL;  -- what an agency filed is told to those who act in its cases, not to its records officer
         ELSIF d.agency = t.agency AND vault.is_member(d.case_id, t.agency, NULL, as_of)
             AND vault.recorded_state(d.case_id, as_of) IS DISTINCT FROM 'archived' THEN
             a.status := 'permit'; a.basis := 'own-document'; a.reasons := '{own-document}';
@@ -168,12 +170,6 @@ BEGIN
             a.status := 'permit'; a.basis := 'data-subject'; items := a.facts -> 'items';
             keys := ARRAY(SELECT jsonb_array_elements_text(a.facts -> 'keys'));
         END IF;
-    ELSIF target IN ('my-exports', 'my-export') THEN
-        IF vault.exports_for(t, t.client, as_of) THEN
-            items := vault.exports_listed(t, about, after, page_size, as_of);
-            a.facts := vault.export_outlook(t, as_of);
-            IF target = 'my-exports' OR items IS NOT NULL THEN a.status := 'permit'; a.basis := 'data-subject'; END IF;
-        END IF;
     ELSIF target = 'my-log' THEN
         a.facts := vault.my_log(t, a_case, about, as_of, page_size + 1);
         IF a.facts IS NOT NULL THEN
@@ -182,6 +178,14 @@ BEGIN
     ELSIF target IN ('my-mandates', 'my-authorities', 'my-authority-register', 'authorities', 'authority-register') THEN
         SELECT x.permitted, x.items, x.keys INTO acting FROM vault.authority_listing(t, target, cc, after, page_size, as_of) x;
         IF acting.permitted THEN a.status := 'permit'; a.basis := NULL; a.reasons := '{}'; items := acting.items; keys := acting.keys; END IF;
+    ELSIF target IN ('my-requests', 'my-request', 'requests', 'request', 'request-names', 'desk-client', 'misfiled', 'differences') THEN
+        a.facts := vault.request_list(t, target, about, as_of, page_size + 1);
+        IF a.facts IS NOT NULL THEN
+            a.status := 'permit'; a.basis := CASE WHEN target LIKE 'my-%' THEN 'data-subject' ELSE 'controller-duty' END;
+            items := a.facts -> 'items'; keys := ARRAY(SELECT DISTINCT jsonb_array_elements_text(a.facts -> 'keys'));
+        ELSIF target NOT LIKE 'my-%' AND t.actor <> 'records-officer' THEN
+            a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
+        END IF;
     ELSIF NOT member OR cc.id IS NULL THEN
         NULL;  -- not a member, or no such case: both answer the same
     ELSIF target = 'case' THEN

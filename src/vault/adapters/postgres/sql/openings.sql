@@ -68,11 +68,6 @@ BEGIN ATOMIC
     SELECT coalesce(jsonb_agg(p.item ORDER BY CASE WHEN newest THEN NULL ELSE p.id END, CASE WHEN newest THEN p.id END DESC), '[]') FROM page p;
 END;
 
--- Whether this asker may see entries about the client that are older than two years; without a granted request nobody may.
-CREATE OR REPLACE FUNCTION vault.may_see_older(t vault.token, a_client uuid, as_of timestamptz) RETURNS boolean
-LANGUAGE sql STABLE
-RETURN false;
-
 -- The cases whose log this asker sees as the person themselves, or as who acts for them.
 CREATE OR REPLACE FUNCTION vault.own_cases(t vault.token, as_of timestamptz) RETURNS uuid[]
 LANGUAGE sql STABLE

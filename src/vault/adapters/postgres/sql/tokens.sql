@@ -48,7 +48,8 @@ BEGIN
     END IF;
     INSERT INTO vault.assertion (digest, sealed, recorded_at) VALUES (assertion_digest, sealed_assertion, now) ON CONFLICT DO NOTHING;
     INSERT INTO vault.token (secret_sha256, actor, agency, unit, application, professional, role, purpose, assertion, jkt, issued_at, expires_at)
-    VALUES (a_secret_sha256, an_actor, app.agency, a_unit, app.id, pro.id, a_role, a_purpose, assertion_digest, a_jkt, now, token_expires_at);
+    -- A records officer is an actor of their own: no consent names one, and no case has one as a member.
+    VALUES (a_secret_sha256, CASE WHEN a_role = 'records-officer' THEN 'records-officer' ELSE an_actor END, app.agency, a_unit, app.id, pro.id, a_role, a_purpose, assertion_digest, a_jkt, now, token_expires_at);
     RETURN 'recorded';
 END
 $record$;

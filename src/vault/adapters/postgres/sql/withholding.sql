@@ -89,3 +89,21 @@ RETURN t.actor = 'records-officer' AND EXISTS (
     WHERE d.id = a_document AND vault.is_running((vault.request_at(r.id, as_of)).state)
       AND (d.key_parent = 'register' OR vault.recorded_state(d.case_id, as_of) IS DISTINCT FROM 'archived')
       AND NOT vault.is_misfiled(coalesce(d.copy_of, d.id), as_of));
+
+-- Is this asker a records officer of an agency that answers for some of the client's records?
+CREATE OR REPLACE FUNCTION vault.answers_for(t vault.token, a_client uuid) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN t.actor = 'records-officer' AND EXISTS (SELECT FROM vault.client_case c WHERE c.client = a_client AND c.controller = t.agency);
+
+-- The day by which a request is answered at the latest. A period of months ends on the day of the same number, or on the
+-- month's last one (Regulation 1182/71 Art. 3(2)); it is not put off by weekends, so nobody waits longer than told.
+CREATE OR REPLACE FUNCTION vault.due_day(a_kind text, received date, extended boolean) RETURNS date
+LANGUAGE sql STABLE
+RETURN (SELECT (received + k.answer_within + CASE WHEN extended THEN k.extension ELSE interval '0' END)::date FROM vault.request_kind k WHERE k.kind = a_kind);
+
+-- Is this the person's first answered request for their own data within a year? Then nothing may be charged for it.
+CREATE OR REPLACE FUNCTION vault.is_first_in_year(r vault.request, as_of timestamptz) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN NOT EXISTS (SELECT FROM vault.request q JOIN vault.request_state s ON s.request = q.id AND s.state IN ('answered', 'partly-refused')
+    WHERE q.client = r.client AND q.kind IN ('self-access', 'export-review') AND q.id <> r.id
+      AND vault.helsinki_day(s.recorded_at) > (vault.helsinki_day(as_of) - interval '1 year')::date AND s.recorded_at <= as_of);

@@ -1,0 +1,234 @@
+"""What a person can ask for that has a clock, how a request goes on, and why it may be refused: codes and their words.
+
+The clocks stand in the database (vault.request_kind); the steps are the same table as vault.request_next. A provision is
+told with the answer; the way to the ombudsman is told with every refusal.
+Source: GDPR Art. 12(3)-(6), 15, 16; FI 703/2023 § 11; FI 1050/2018 § 34; FI 621/1999 § 11, § 25; design.md §3.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+
+import msgspec
+
+from vault.errors import InvalidInput
+
+
+class RequestKind(StrEnum):
+    """What can be asked for."""
+
+    EXPORT_REVIEW = "export-review"  # that papers which wait are checked
+    SELF_ACCESS = "self-access"  # one's own data, asked for on paper, by phone or in person
+    CORRECTION = "correction"
+    EXPLANATION = "explanation"  # "ask why": the grounds of one entry of the log
+    LOG_NAMES = "log-names"
+    LOG_OLDER = "log-older"
+
+
+class RequestState(StrEnum):
+    """How a request stands; the last three end its clock."""
+
+    RECEIVED = "received"
+    IDENTIFIED = "identified"
+    UNDER_WAY = "under-way"
+    EXTENDED = "extended"
+    ANSWERED = "answered"
+    PARTLY_REFUSED = "partly-refused"
+    REFUSED = "refused"
+
+
+ENDED = frozenset({RequestState.ANSWERED, RequestState.PARTLY_REFUSED, RequestState.REFUSED})
+
+_RUNNING = frozenset(RequestState) - ENDED
+STEPS: Mapping[str, tuple[frozenset[RequestState], RequestState]] = MappingProxyType(
+    {
+        "identify": (frozenset({RequestState.RECEIVED}), RequestState.IDENTIFIED),
+        "take-up": (frozenset({RequestState.RECEIVED, RequestState.IDENTIFIED}), RequestState.UNDER_WAY),
+        "extend": (_RUNNING - {RequestState.EXTENDED}, RequestState.EXTENDED),
+        "answer": (_RUNNING, RequestState.ANSWERED),
+        "refuse-part": (_RUNNING, RequestState.PARTLY_REFUSED),
+        "refuse": (_RUNNING, RequestState.REFUSED),
+    }
+)
+"""step -> (the states from which it may be taken, where it leads)"""
+
+RECEIVED_HOW = ("paper", "phone", "in-person")
+IDENTIFIED_HOW = ("identity-document", "signature", "known-in-person", "strong-identification")
+
+
+class Words(msgspec.Struct, frozen=True):
+    """The same in three languages."""
+
+    fi: str
+    sv: str
+    en: str
+
+    def in_language(self, language: str) -> str:
+        """In that language; Finnish where it has none."""
+        return {"sv": self.sv, "en": self.en}.get(language, self.fi)
+
+
+class Provision(msgspec.Struct, frozen=True):
+    """Why something may be kept from a person: the law, and what it says in plain words.
+
+    ``judged`` says that a named professional of health or social care decides it; ``documents`` that papers can be
+    withheld on it (the others refuse a request as a whole).
+    """
+
+    law: Words
+    meaning: Words
+    judged: bool = False
+    documents: bool = True
+
+
+PROVISIONS: Mapping[str, Provision] = MappingProxyType(
+    {
+        "1050-2018-34-health": Provision(
+            Words("tietosuojalaki (1050/2018) 34 §", "dataskyddslagen (1050/2018) 34 §", "Data Protection Act (1050/2018) § 34"),
+            Words(
+                "Tiedon saaminen voisi vaarantaa vakavasti terveyttäsi tai hoitoasi.",
+                "Att få uppgiften kunde allvarligt äventyra din hälsa eller vård.",
+                "Getting this could seriously endanger your health or your care.",
+            ),
+            judged=True,
+        ),
+        "1050-2018-34-rights": Provision(
+            Words("tietosuojalaki (1050/2018) 34 §", "dataskyddslagen (1050/2018) 34 §", "Data Protection Act (1050/2018) § 34"),
+            Words(
+                "Tiedon antaminen voisi vaarantaa vakavasti jonkun oikeuksia.",
+                "Att lämna ut uppgiften kunde allvarligt äventyra någons rättigheter.",
+                "Giving this could seriously endanger somebody's rights.",
+            ),
+        ),
+        "1050-2018-34-security": Provision(
+            Words("tietosuojalaki (1050/2018) 34 §", "dataskyddslagen (1050/2018) 34 §", "Data Protection Act (1050/2018) § 34"),
+            Words(
+                "Tiedon antaminen voisi haitata turvallisuutta tai rikoksen selvittämistä.",
+                "Att lämna ut uppgiften kunde skada säkerheten eller utredningen av ett brott.",
+                "Giving this could harm security or the investigation of a crime.",
+            ),
+        ),
+        "621-1999-11": Provision(
+            Words("julkisuuslaki (621/1999) 11 §", "offentlighetslagen (621/1999) 11 §", "Act on Openness (621/1999) § 11"),
+            Words(
+                "Kohdassa on toisen ihmisen yksityisiä tietoja.",
+                "Stället innehåller en annan människas privata uppgifter.",
+                "The part holds another person's private information.",
+            ),
+        ),
+        "621-1999-11-informant": Provision(
+            Words(
+                "julkisuuslaki (621/1999) 11 § 2 momentti 7 kohta",
+                "offentlighetslagen (621/1999) 11 § 2 mom. 7 punkten",
+                "Act on Openness (621/1999) § 11(2)(7)",
+            ),
+            Words(
+                "Kohdasta selviäisi, kuka on antanut tiedon.",
+                "Stället skulle visa vem som har gett uppgiften.",
+                "The part would show who gave the information.",
+            ),
+        ),
+        "621-1999-11-draft": Provision(
+            Words(
+                "julkisuuslaki (621/1999) 11 § 2 momentti 3 kohta",
+                "offentlighetslagen (621/1999) 11 § 2 mom. 3 punkten",
+                "Act on Openness (621/1999) § 11(2)(3)",
+            ),
+            Words(
+                "Asiakirja on vielä kesken.", "Handlingen är inte färdig ännu.", "The document is not finished yet."
+            ),
+        ),
+        "gdpr-15-4": Provision(
+            Words(
+                "yleinen tietosuoja-asetus 15 artikla 4 kohta",
+                "allmänna dataskyddsförordningen artikel 15.4",
+                "General Data Protection Regulation Art. 15(4)",
+            ),
+            Words(
+                "Jäljennös vaikuttaisi haitallisesti muiden oikeuksiin.",
+                "Kopian skulle inverka menligt på andras rättigheter.",
+                "The copy would adversely affect the rights of others.",
+            ),
+        ),
+        "gdpr-12-5": Provision(
+            Words(
+                "yleinen tietosuoja-asetus 12 artikla 5 kohta",
+                "allmänna dataskyddsförordningen artikel 12.5",
+                "General Data Protection Regulation Art. 12(5)",
+            ),
+            Words(
+                "Pyyntö on ilmeisen perusteeton tai kohtuuton.",
+                "Begäran är uppenbart ogrundad eller orimlig.",
+                "The request is manifestly unfounded or excessive.",
+            ),
+            documents=False,
+        ),
+        "gdpr-12-6": Provision(
+            Words(
+                "yleinen tietosuoja-asetus 12 artikla 6 kohta",
+                "allmänna dataskyddsförordningen artikel 12.6",
+                "General Data Protection Regulation Art. 12(6)",
+            ),
+            Words(
+                "Emme voineet varmistaa, kuka pyynnön teki.",
+                "Vi kunde inte säkerställa vem som gjorde begäran.",
+                "We could not make sure who made the request.",
+            ),
+            documents=False,
+        ),
+        "gdpr-16": Provision(
+            Words(
+                "yleinen tietosuoja-asetus 16 artikla",
+                "allmänna dataskyddsförordningen artikel 16",
+                "General Data Protection Regulation Art. 16",
+            ),
+            Words(
+                "Tieto ei ole virheellinen tai puutteellinen.",
+                "Uppgiften är inte felaktig eller ofullständig.",
+                "The information is not wrong or incomplete.",
+            ),
+            documents=False,
+        ),
+        "703-2023-11": Provision(
+            Words("asiakastietolaki (703/2023) 11 §", "kunduppgiftslagen (703/2023) 11 §", "Client Data Act (703/2023) § 11"),
+            Words(
+                "Lokitietoa ei voi antaa: siihen ei ole lain tarkoittamaa syytä, tai se voisi vaarantaa jonkun.",
+                "Logguppgiften kan inte lämnas ut: lagens grund saknas, eller den kunde äventyra någon.",
+                "The log cannot be given: there is no ground in law for it, or it could endanger somebody.",
+            ),
+            documents=False,
+        ),
+    }
+)  # fmt: skip
+
+OMBUDSMAN = Words(
+    "Jos olet eri mieltä, voit viedä asian tietosuojavaltuutetulle: tietosuoja.fi. Se on maksutonta.",
+    "Om du är av annan åsikt kan du föra saken till dataombudsmannen: tietosuoja.fi. Det är avgiftsfritt.",
+    "If you disagree, you can take the matter to the Data Protection Ombudsman: tietosuoja.fi. It is free of charge.",
+)
+
+
+def require_provision(code: str, *, for_document: bool, field: str = "provision") -> Provision:
+    """The provision of that code.
+
+    Raises: InvalidInput for a code that is not known, or on which papers are not withheld.
+    Source: FI 1050/2018 § 34; FI 621/1999 § 11.
+    """
+    found = PROVISIONS.get(code)
+    if found is None or (for_document and not found.documents):
+        usable = [name for name, one in PROVISIONS.items() if one.documents or not for_document]
+        raise InvalidInput("one of: " + ", ".join(usable), field=field, code="unknown-provision")
+    return found
+
+
+def require_step(step: str) -> str:
+    """A step's name.
+
+    Raises: InvalidInput for another word.
+    Source: GDPR Art. 12(3).
+    """
+    if step not in STEPS:
+        raise InvalidInput("one of: " + ", ".join(STEPS), field="step", code="unknown-step")
+    return step
