@@ -4,7 +4,8 @@
     ├─ Refused              a rule said no, and the refusal was logged
     │   ├─ Hidden           the caller may not learn whether the thing exists (404)
     │   ├─ Forbidden        the caller knows the thing exists and is told why (403)
-    │   └─ ConfirmationRequired   a protected class must be confirmed first (428)
+    │   ├─ ConfirmationRequired   a protected class must be confirmed first (428)
+    │   └─ IdentificationRequired   the person was identified too long ago for this (403)
     ├─ Unauthenticated      no token, or one that is not good (401)
     │   └─ SessionEnded     no session, or one that has ended: sign in again (401)
     ├─ SignInRefused        who signed in may not come in, and is told why (403)
@@ -70,6 +71,12 @@ class ConfirmationRequired(Refused):
     """Raised when the decision is permit, but the document's protected classes must be confirmed by the reader."""
 
     code = "confirmation-required"
+
+
+class IdentificationRequired(Refused):
+    """Raised when the person was identified too long ago for what they ask."""
+
+    code = "identification-required"
 
 
 class Unauthenticated(VaultError):

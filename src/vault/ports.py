@@ -49,6 +49,12 @@ class Door(Protocol):
         """Log how a release ended; a second call for the same entry changes nothing."""
         ...
 
+    async def end_export(
+        self, secret: TokenSecret, entry: EntryId, outcome: str, first_byte: int, bytes_sent: int
+    ) -> None:
+        """The same for a download of an export, from its first byte; once all of it was sent, the export is delivered."""
+        ...
+
     async def reserve(self, secret: TokenSecret, key: bytes, request_mac: bytes, subject: uuid.UUID) -> uuid.UUID:
         """The id under which an application's Idempotency-Key (its SHA-256) does its act: ``subject`` the first time.
 
@@ -138,7 +144,11 @@ class Keyring(Protocol):
         ...
 
     def document_key(self, clearance: Clearance, document: str, *, beside: Sequence[WrappedKey] = ()) -> bytes:
-        """The 32-byte key of one document; the only key that leaves the keyring."""
+        """The 32-byte key of one document; it and an export's are the only keys that leave the keyring."""
+        ...
+
+    def export_key(self, clearance: Clearance, export: str, *, beside: Sequence[WrappedKey] = ()) -> bytes:
+        """The 32-byte key of one export's package."""
         ...
 
     def seal(

@@ -99,6 +99,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_document_bytes: int = 5 * GIB
     max_json_bytes: int = 1024**2
     token_ttl_s: int = 300
+    export_days: int = 14
     session_idle_s: int = 900
     session_client_s: int = 3600
     session_staff_s: int = 8 * 3600
@@ -322,6 +323,7 @@ PARSERS: Final[dict[str, tuple[Callable[[object], Any], str]]] = {
     "log_origin": (_name, "the log's name, like vault.example/log: no spaces, no plus"),
     "witness_url": (_issuer, "an https address without a query or a last slash (http only for this machine itself)"),
     "witness_key": (_text, "a witness's verifier key, as vault witness create prints it"),
+    "export_days": (_whole(1, 60), "whole days from 1 to 60"),
     "token_ttl_s": (_whole(1, 300), "whole seconds from 1 to 300"),
     "session_idle_s": (_whole(60, 3600), "whole seconds from 60 to 3600"),
     "session_client_s": (_whole(60, 8 * 3600), "whole seconds from 60 to 28800"),

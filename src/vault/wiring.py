@@ -18,6 +18,7 @@ from vault.adapters.keyring.file import FileKeyring
 from vault.adapters.pdf_process import PdfProcess
 from vault.adapters.postgres.checks import require_modest
 from vault.adapters.postgres.door import PostgresDoor
+from vault.adapters.postgres.exports import PostgresExportClaims
 from vault.adapters.postgres.pool import Pool
 from vault.adapters.postgres.sequencer import PostgresLog
 from vault.adapters.postgres.sessions import PostgresSessionRegister
@@ -32,6 +33,7 @@ from vault.api.cases import cases_router
 from vault.api.closing import closing_router
 from vault.api.consents import consents_router
 from vault.api.documents import documents_router
+from vault.api.exports import exports_router
 from vault.api.health import health_router
 from vault.api.log import log_router
 from vault.api.me import me_router
@@ -61,6 +63,9 @@ from vault.services.consents import Consents
 from vault.services.deposit import Deposit
 from vault.services.desk import Desk
 from vault.services.documents import Documents
+from vault.services.export_log import LogKeys
+from vault.services.export_worker import ExportWorker
+from vault.services.exports import Exports
 from vault.services.idempotency import Idempotency
 from vault.services.mine import Mine
 from vault.services.misfiled import MisfiledDesk
@@ -103,6 +108,7 @@ class Parts(msgspec.Struct, frozen=True):
     consents: Consents
     closing: ClosingActs
     transfers: Transfers
+    exports: Exports
     oauth: OAuthParts
     sessions: Sessions
     http: httpx.AsyncClient
@@ -154,7 +160,8 @@ def build(settings: Settings) -> Parts:
         settings=settings, keyring=keyring, store=store, service=service, tokens=tokens,
  leases=leases, door=door, cases=Cases(door, keyring),
         documents=documents, consents=Consents(door, keyring), closing=ClosingActs(door, keyring),
-        transfers=Transfers(door, PostgresClaims(service), keyring), oauth=oauth, http=http, metrics=metrics,
+        transfers=Transfers(door, PostgresClaims(service), keyring),
+        exports=Exports(door, keyring, store, documents.leases), oauth=oauth, http=http, metrics=metrics,
         sessions=Sessions(PostgresSessionRegister(tokens), door, keyring, _times(settings)),
     )  # fmt: skip
 
@@ -181,6 +188,18 @@ def make_transfer_worker(settings: Settings, pool: Pool) -> TransferWorker | Non
     return TransferWorker(
         PostgresDoor(pool, pool, keyring), PostgresClaims(pool), keyring, make_store(settings), deposit, prover
     )
+
+
+def make_export_worker(settings: Settings, pool: Pool) -> ExportWorker | None:
+    """The worker of the clients' exports over the worker role's pool; None where it has no keyring."""
+    if settings.keyring is None:
+        return None
+    keyring = FileKeyring(settings.keyring)
+    keys = LogKeys(log_vkey(keyring, settings.origin()), settings.witness_key)
+    return ExportWorker(
+        PostgresDoor(pool, pool, keyring), PostgresExportClaims(pool), keyring, make_store(settings), PostgresLog(pool),
+        keys, keep_days=settings.export_days,
+    )  # fmt: skip
 
 
 def _times(settings: Settings) -> SessionTimes:
@@ -230,6 +249,7 @@ def build_app(
         my_requests_router(desks.requests), desk_router(desks.desk, desks.withholding, desks.misfiled),
         transfers_router(parts.transfers), openings_router(Openings(parts.door)), my_log_router(Openings(parts.door)),
         authorities_router(authorities), keys_router(relying),
+        exports_router(parts.exports),
         log_router(Transparency(log)),
         health_router(checks), metrics_router(parts.metrics, LogGauges(parts.metrics, log.window)),
     ]  # fmt: skip

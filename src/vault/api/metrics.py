@@ -128,6 +128,13 @@ class MeasuredDoor:
         with self._metrics.door("end_release"):
             await self._door.end_release(secret, entry, outcome, bytes_sent)
 
+    async def end_export(
+        self, secret: TokenSecret, entry: EntryId, outcome: str, first_byte: int, bytes_sent: int
+    ) -> None:
+        self._metrics.ended(outcome)
+        with self._metrics.door("end_release"):
+            await self._door.end_export(secret, entry, outcome, first_byte, bytes_sent)
+
     async def reserve(self, secret: TokenSecret, key: bytes, request_mac: bytes, subject: uuid.UUID) -> uuid.UUID:
         with self._metrics.door("reserve"):
             return await self._door.reserve(secret, key, request_mac, subject)

@@ -26,6 +26,7 @@ STATUS: Mapping[type[errors.VaultError], tuple[int, str]] = {
     errors.Hidden: (404, "Not found"),
     errors.Forbidden: (403, "Not permitted"),
     errors.ConfirmationRequired: (428, "Confirmation required"),
+    errors.IdentificationRequired: (403, "Identification required"),
     errors.Unauthenticated: (401, "Not authenticated"),
     errors.SignInRefused: (403, "Sign-in refused"),
     errors.InvalidInput: (422, "Invalid input"),

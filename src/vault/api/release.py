@@ -11,7 +11,7 @@ import base64
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from litestar import Request, Response
@@ -22,7 +22,7 @@ from vault.api.asking import secret_of
 from vault.api.problems import on_vault_error
 from vault.errors import DatabaseUnavailable, FactsChanged, VaultError
 from vault.model import DocumentId, Outcome
-from vault.services.documents import Documents, Release
+from vault.services.documents import Documents
 from vault.services.leases import Lease
 
 logger = logging.getLogger("vault.api")
@@ -70,6 +70,25 @@ async def release_to(
     return ReleaseResponse(
         release, idle_s=admission.limits.send_idle_s, on_end=lambda: admission.end_release(who), inline=inline, on_error=on_error
     )  # fmt: skip
+
+
+class Release(Protocol):
+    """What a release of a document or of an export offers to whoever sends it; see services.documents.Release."""
+
+    media_type: str
+    filename: str
+    sha256: bytes
+    promise: str
+    size: int
+    start: int
+    length: int
+    is_partial: bool
+
+    @property
+    def etag(self) -> str: ...
+    def chunks(self) -> AsyncIterator[bytes]: ...
+    async def begin(self) -> Lease: ...
+    async def end(self, outcome: Outcome, bytes_sent: int) -> None: ...
 
 
 class ReleaseResponse(Response[None]):

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import datetime as dt
 import logging
-import signal
 import time
 from collections.abc import Awaitable, Callable
 
@@ -19,12 +18,14 @@ from vault.adapters.postgres.checks import require_modest
 from vault.adapters.postgres.migrate import PARTITION_MONTHS
 from vault.adapters.postgres.pool import Pool
 from vault.adapters.postgres.worker import WorkerDatabase
+from vault.cli.keeping import stop_on_signals
 from vault.cli.owner import owner
 from vault.errors import Unavailable
+from vault.services.export_worker import ExportWorker
 from vault.services.sweeper import Sweeper, Swept
 from vault.services.transfer_worker import TransferWorker
 from vault.settings import DatabaseRole, Settings
-from vault.wiring import make_store, make_transfer_worker
+from vault.wiring import make_export_worker, make_store, make_transfer_worker
 
 logger = logging.getLogger("vault.worker")
 
@@ -53,13 +54,15 @@ async def work(settings: Settings, *, once: bool) -> None:
         if transfers is not None:
             with contextlib.suppress(Unavailable):  # a store that is away now is met by the transfers themselves
                 await transfers.check()
-        jobs = _jobs(settings, pool, transfers)
+        jobs, exports = _jobs(settings, pool, transfers), _export_jobs(settings, pool)
         if once:
             await require_modest(pool, "database_url_worker")
-            for job in jobs:
+            for job in (*jobs, *exports):
                 _tell(job.name, await job.run() or "nothing to do")
             return
-        await _loop(pool, jobs)
+        # Apart: somebody waits for an export, and a long one keeps no other job waiting.
+        stop = stop_on_signals()
+        await asyncio.gather(_loop(pool, jobs, stop), _loop(pool, exports, stop))
     finally:
         await pool.close()
 
@@ -97,6 +100,35 @@ def _jobs(settings: Settings, pool: Pool, transfers: TransferWorker | None) -> l
     return jobs
 
 
+def _export_jobs(settings: Settings, pool: Pool) -> list[Job]:
+    worker = make_export_worker(settings, pool)
+    if worker is None:
+        return []
+
+    async def clear() -> str | None:
+        closed, removed = await worker.clear()
+        return f"{closed} exports expired, {removed} objects of exports removed" if closed or removed else None
+
+    return [Job("exports", _TURN_S, lambda: make_exports(worker)), Job("clear-exports", MINUTE_S, clear)]
+
+
+async def make_exports(worker: ExportWorker) -> str | None:
+    """Make every export that waits."""
+    told = []
+    while (done := await worker.step()) is not None:
+        told.append(done)
+    return "; ".join(told) or None
+
+
+async def keep_exports(settings: Settings, stop: asyncio.Event) -> None:
+    """Make exports as they are ordered, and clear them away, until told to stop."""
+    pool = Pool(settings.database_url(DatabaseRole.WORKER), size=2, wait_s=_BOUNDED_S)
+    try:
+        await _loop(pool, _export_jobs(settings, pool), stop)
+    finally:
+        await pool.close()
+
+
 async def go_on(transfers: TransferWorker) -> str | None:
     """Go on with every transfer that has work, until none has."""
     found = await transfers.find()
@@ -116,11 +148,9 @@ def _swept(swept: Swept) -> str | None:
     return "; ".join(told) or None
 
 
-async def _loop(pool: Pool, jobs: list[Job]) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+async def _loop(pool: Pool, jobs: list[Job], stop: asyncio.Event) -> None:
+    if not jobs:
+        return
     _tell("worker", f"does {', '.join(job.name for job in jobs)}")
     checked = False
     while not stop.is_set():

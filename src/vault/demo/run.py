@@ -17,6 +17,7 @@ import httpx
 import msgspec
 
 from vault.adapters.embedded import EmbeddedPostgres
+from vault.cli.jobs import keep_exports
 from vault.cli.keeping import keep_log
 from vault.cli.serving import Server, listen, port_of, server_config, started
 from vault.demo import papers
@@ -38,6 +39,7 @@ HOST = "127.0.0.1"
 PORT = 8480
 INTERRUPTED = 130
 _CALL_TIMEOUT_S = 120
+_STOP_S = 3
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -101,6 +103,7 @@ async def _run(options: Options, teller: Teller, serving: asyncio.Event) -> int:
                 witnessed(folder.witness, log, settings) as watched,
                 service(settings, listener, demo),
                 log_keeper(watched),
+                export_maker(watched),
             ):
                 demo = msgspec.structs.replace(demo, log=log)
                 write_private(folder.demo_file, demo)
@@ -176,6 +179,21 @@ async def log_keeper(settings: Settings) -> AsyncIterator[None]:
     finally:
         stop.set()
         await running
+
+
+@contextlib.asynccontextmanager
+async def export_maker(settings: Settings) -> AsyncIterator[None]:
+    """The worker that makes the clients' exports."""
+    stop = asyncio.Event()
+    running = asyncio.create_task(keep_exports(settings, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await asyncio.wait([running], timeout=_STOP_S)
+        running.cancel()  # one that is being made is made anew at the next start
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
 
 
 async def walk(demo: DemoFile, teller: Teller, scan_bytes: int) -> Walked:

@@ -13,6 +13,7 @@ or lengthened the object is thus found before the first byte of plaintext leaves
 from __future__ import annotations
 
 import hmac
+import uuid
 
 from cryptography.cobblestone import Cobblestone256Encryptor
 from cryptography.exceptions import InvalidTag
@@ -42,6 +43,11 @@ _DAMAGED = "the stored object is damaged"
 def context_of(case: CaseId, document: DocumentId) -> bytes:
     """The bytes that tie an object to its place: ``vault/document/v1|<case id>|<document id>``."""
     return f"vault/document/v1|{case}|{document}".encode("ascii")
+
+
+def export_context_of(export: uuid.UUID) -> bytes:
+    """The bytes that tie an export's object to its place: ``vault/export/v1|<export id>``."""
+    return f"vault/export/v1|{export}".encode("ascii")
 
 
 def sealed_size(plain_size: int) -> int:
@@ -76,8 +82,11 @@ class Sealer:
     """
 
     def __init__(self, key: bytes, case: CaseId, document: DocumentId) -> None:
+        self._begin(key, context_of(case, document))
+
+    def _begin(self, key: bytes, context: bytes) -> None:
         _require_key(key)
-        self._encryptor = Cobblestone256Encryptor(key, context_of(case, document))
+        self._encryptor = Cobblestone256Encryptor(key, context)
 
     def update(self, plaintext: bytes) -> bytes:
         """The ciphertext that is ready; at most 16 KiB of plaintext wait inside."""
@@ -86,6 +95,13 @@ class Sealer:
     def finalize(self) -> bytes:
         """The rest of the ciphertext; without it the object never opens."""
         return self._encryptor.finalize()
+
+
+class ExportSealer(Sealer):
+    """Seals one export's package, in the same way, bound to its own place."""
+
+    def __init__(self, key: bytes, export: uuid.UUID) -> None:
+        self._begin(key, export_context_of(export))
 
 
 class ChunkReader:
@@ -97,9 +113,12 @@ class ChunkReader:
     """
 
     def __init__(self, key: bytes, case: CaseId, document: DocumentId, sealed_size: int) -> None:
+        self._place(key, context_of(case, document), sealed_size)
+
+    def _place(self, key: bytes, context: bytes, sealed_size: int) -> None:
         _require_key(key)
         self._key = key
-        self._context = context_of(case, document)
+        self._context = context
         self._aead: AESGCM | None = None
         self._base_nonce = 0
         self._last_seen = False
@@ -191,6 +210,13 @@ class ChunkReader:
             self._aead.decrypt_into(nonce, ciphertext, None, target)
         except InvalidTag:
             raise ObjectTampered(_DAMAGED) from None
+
+
+class ExportReader(ChunkReader):
+    """Opens one export's package, in the same way."""
+
+    def __init__(self, key: bytes, export: uuid.UUID, sealed_size: int) -> None:
+        self._place(key, export_context_of(export), sealed_size)
 
 
 class Opener:

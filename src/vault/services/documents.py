@@ -15,7 +15,6 @@ from vault.errors import (
     FactsChanged,
     InvalidInput,
     InvariantViolated,
-    ObjectTampered,
     Unavailable,
     VaultError,
 )
@@ -27,9 +26,7 @@ from vault.services.cases import Page, page_of, unbase64
 from vault.services.incoming import Content, NewDocument, bare_media_type, check_document
 from vault.services.leases import Lease, Leases
 from vault.services.ranges import ByteRange, parse_range
-
-SMALL = 1024 * 1024
-"""Objects up to this size are read and opened whole, before the first byte leaves."""
+from vault.services.reading import read_plaintext
 
 
 class DocumentAbout(msgspec.Struct, frozen=True):
@@ -290,24 +287,8 @@ class Documents:
     ) -> AsyncIterator[bytes]:
         name, case = str(cleared.facts["object"]), CaseId(uuid.UUID(str(cleared.facts["case"])))
         reader = ChunkReader(self._keyring.document_key(cleared, str(document)), case, document, sealed_size(size))
-        if reader.sealed_size <= SMALL:
-            whole = b"".join([piece async for piece in self._store.fetch(name)])
-            if plain := reader.open_whole(whole)[start : start + length]:
-                yield plain
-            return
-        if await self._store.size(name) != reader.sealed_size:
-            raise ObjectTampered("the stored object has another size than was filed")
-        reader.begin(await self._span(name, reader.header_span()))
-        reader.open_last(await self._span(name, reader.last_span()))
-        opener = reader.opener(start, length)
-        offset, sealed = reader.span(start, length)
-        async for piece in self._store.fetch(name, offset=offset, length=sealed):
-            if plain := opener.update(piece):
-                yield plain
-        opener.finalize()
-
-    async def _span(self, name: str, span: tuple[int, int]) -> bytes:
-        return b"".join([piece async for piece in self._store.fetch(name, offset=span[0], length=span[1])])
+        async for piece in read_plaintext(self._store, name, reader, start, length):
+            yield piece
 
     async def get(self, secret: TokenSecret, document: DocumentId) -> tuple[DocumentView, str]:
         """One document's metadata, and the promise of the entry."""

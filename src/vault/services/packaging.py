@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import queue
 import uuid
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from vault.errors import ObjectTampered
 from vault.formats.ageformat import Digest, encrypt_stream
 from vault.formats.bag import CASE_FILE, BagStream, PackageItem, Totals, plan_bag
 from vault.formats.bagcheck import Bag
@@ -26,9 +24,9 @@ from vault.ports import Keyring, ObjectStore
 from vault.rules.catalogue import PROCESSES, VOCABULARIES
 from vault.rules.reasons import EXPLANATIONS
 from vault.services.cases import unbase64
+from vault.services.piping import Pipe, packed, pulled
+from vault.services.reading import read_plaintext
 
-_GATHER = 1 << 20
-_WAITING = 4
 _ENTRIES = "data/log/entries.jsonl"
 SECRECY = "FI 703/2023 § 6; FI 621/1999 § 24"
 
@@ -93,30 +91,16 @@ class Package:
 
         Raises: ObjectTampered when a paper is not what was filed; then what was yielded opens for nobody.
         """
-        loop = asyncio.get_running_loop()
-        pipe = _Pipe(loop)
-        plan = self._plan(loop)
+        plan = self._plan(asyncio.get_running_loop())
         self._progress.begin("packaging", sum(item.size for item in plan), len(self._objects))
         stream = BagStream(self.facts, plan, _names())
 
-        def pack() -> Digest:
-            try:
-                digest = encrypt_stream(stream, pipe, recipients)
-                pipe.flush()
-                return digest
-            finally:
-                pipe.end()
+        def pack(pipe: Pipe) -> None:
+            self.sealed = encrypt_stream(stream, pipe, recipients)
 
-        work = asyncio.ensure_future(asyncio.to_thread(pack))
-        try:
-            async for piece in pipe.pieces():
-                yield piece
-            self.sealed, self.totals = await work, stream.totals
-        finally:
-            pipe.stop()
-            await asyncio.wait([work])
-            if not work.cancelled():
-                work.exception()  # told above, or of no interest any more
+        async for piece in packed(pack):
+            yield piece
+        self.totals = stream.totals
 
     def is_held_by(self, bag: Bag) -> bool:
         """Whether a bag that passed every check is of this case as it is to be packaged.
@@ -134,7 +118,7 @@ class Package:
         """Without a loop, to be looked at and not streamed."""
 
         def content(paper: uuid.UUID) -> Iterator[bytes]:
-            return iter(()) if loop is None else _pulled(self._plaintext(paper), loop)
+            return iter(()) if loop is None else pulled(self._plaintext(paper), loop)
 
         process = PROCESSES[self._facts["process"]]
         rules = {
@@ -150,21 +134,10 @@ class Package:
         size = next(item["size"] for item in self._facts["documents"] if item["id"] == str(paper))
         key = self._keyring.document_key(self._clearance, str(document))
         reader = ChunkReader(key, self._case, document, sealed_size(size))
-        if await self._store.size(name) != reader.sealed_size:
-            raise ObjectTampered("the stored object has another size than was filed")
-        reader.begin(await self._span(name, *reader.header_span()))
-        reader.open_last(await self._span(name, *reader.last_span()))
-        opener = reader.opener(0, size)
-        offset, length = reader.span(0, size)
-        async for piece in self._store.fetch(name, offset=offset, length=length):
-            if plain := opener.update(piece):
-                self._progress.add(len(plain))
-                yield plain
-        opener.finalize()
+        async for plain in read_plaintext(self._store, name, reader, 0, size):
+            self._progress.add(len(plain))
+            yield plain
         self._progress.next_document()
-
-    async def _span(self, name: str, offset: int, length: int) -> bytes:
-        return b"".join([piece async for piece in self._store.fetch(name, offset=offset, length=length)])
 
     def _case_facts(self, transfer: uuid.UUID, archive_name: str) -> CaseFacts:
         facts, case = self._facts, f"case:{self._case}"
@@ -238,70 +211,6 @@ class Package:
 
     def _open(self, key: str, context: str, sealed: str) -> bytes:
         return self._keyring.open(self._clearance, key, context, unbase64(sealed))
-
-
-class _Pipe:
-    """From the packing thread to the loop: at most a few pieces wait; stopped, the thread's next write raises."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._waiting: queue.Queue[bytes | None] = queue.Queue(_WAITING)
-        self._arrived = asyncio.Event()
-        self._gathered = bytearray()
-        self._stopped = False
-
-    def write(self, piece: bytes) -> None:
-        """Called in the thread."""
-        self._gathered += piece
-        if len(self._gathered) >= _GATHER:
-            self.flush()
-
-    def flush(self) -> None:
-        if self._gathered:
-            self._put(bytes(self._gathered))
-            self._gathered.clear()
-
-    def end(self) -> None:
-        self._put(None)
-
-    def _put(self, piece: bytes | None) -> None:
-        while not self._stopped:
-            try:
-                self._waiting.put(piece, timeout=0.5)
-            except queue.Full:
-                continue
-            self._loop.call_soon_threadsafe(self._arrived.set)
-            return
-        if piece is not None:
-            raise BrokenPipeError
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        while True:
-            self._arrived.clear()
-            try:
-                piece = self._waiting.get_nowait()
-            except queue.Empty:
-                await self._arrived.wait()
-                continue
-            if piece is None:
-                return
-            yield piece
-
-    def stop(self) -> None:
-        self._stopped = True
-
-
-def _pulled(pieces: AsyncIterator[bytes], loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
-    """The loop's pieces, for the packing thread."""
-    while True:
-        piece = asyncio.run_coroutine_threadsafe(_next(pieces), loop).result()
-        if piece is None:
-            return
-        yield piece
-
-
-async def _next(pieces: AsyncIterator[bytes]) -> bytes | None:
-    return await anext(pieces, None)
 
 
 def _names() -> dict[str, dict[str, str]]:

@@ -132,6 +132,9 @@ class FileKeyring:
     def document_key(self, clearance: Clearance, document: str, *, beside: Sequence[WrappedKey] = ()) -> bytes:
         return self._open_key(clearance, f"{KeyKind.DOCUMENT}:{document}", beside)
 
+    def export_key(self, clearance: Clearance, export: str, *, beside: Sequence[WrappedKey] = ()) -> bytes:
+        return self._open_key(clearance, f"{KeyKind.EXPORT}:{export}", beside)
+
     def seal(
         self, clearance: Clearance, key: str, context: str, plaintext: bytes, *, beside: Sequence[WrappedKey] = ()
     ) -> bytes:

@@ -66,10 +66,15 @@ _ACTS: Mapping[str, str] = {
     "difference_end": "SELECT * FROM vault.difference_end($1, $2, $3, $4, $5)",
     "fee_set": "SELECT * FROM vault.fee_set($1, $2, $3, $4, $5)",
     "fee_answer": "SELECT * FROM vault.fee_answer($1, $2, $3)",
+    "export_order": "SELECT * FROM vault.export_order($1, $2, $3, $4)",
+    "export_remove": "SELECT * FROM vault.export_remove($1, $2)",
+    "export_made": "SELECT * FROM vault.export_made($1, $2, $3, $4, $5, $6, $7)",
+    "export_failed": "SELECT * FROM vault.export_failed($1, $2, $3)",
     "explain": "SELECT * FROM vault.explain($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     "notice_acknowledge": "SELECT * FROM vault.notice_acknowledge($1, $2)",
 }
 _END = "SELECT vault.end_release($1, $2, $3, $4)"
+_END_EXPORT = "SELECT vault.export_sent($1, $2, $3, $4, $5)"
 _RESERVE = "SELECT vault.reserve($1, $2, $3, $4)"
 _RENEW = "SELECT vault.renew($1, $2)"
 _GIVE_UP = "SELECT vault.attempt_give_up($1)"
@@ -130,6 +135,11 @@ class PostgresDoor:
 
     async def end_release(self, secret: TokenSecret, entry: EntryId, outcome: str, bytes_sent: int) -> None:
         await self._pool.row(_END, secret, entry, outcome, bytes_sent)
+
+    async def end_export(
+        self, secret: TokenSecret, entry: EntryId, outcome: str, first_byte: int, bytes_sent: int
+    ) -> None:
+        await self._pool.row(_END_EXPORT, secret, entry, outcome, first_byte, bytes_sent)
 
     async def reserve(self, secret: TokenSecret, key: bytes, request_mac: bytes, subject: uuid.UUID) -> uuid.UUID:
         kept = await self._pool.value(_RESERVE, secret, key, request_mac, subject)

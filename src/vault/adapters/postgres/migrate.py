@@ -21,7 +21,7 @@ PARTITION_MONTHS = 26
 FUNCTION_FILES = (
     "clock", "rules", "withholding", "entry", "standing", "door", "openings", "report", "listing", "acts", "closing", "consents", "authorities",
     "leases", "tokens", "registry", "sessions", "transfer_states", "rotation", "archive",
-    "transfers", "readers", "mine", "wishes", "tree", "restart",
+    "transfers", "exports", "export_jobs", "readers", "mine", "wishes", "tree", "restart",
     "desk", "requests", "desk_acts", "grants",
 )  # fmt: skip
 

@@ -14,6 +14,7 @@ from vault.errors import (
     DatabaseUnavailable,
     Forbidden,
     Hidden,
+    IdentificationRequired,
     InvalidInput,
     InvariantViolated,
     Unauthenticated,
@@ -78,6 +79,9 @@ _CONFLICT: Mapping[str, tuple[str, str]] = {
         "fee-not-due",
         "nothing may be charged: it is the first within a year, or a fee was told already, or it is answered",
     ),
+    "export-state": ("export-state", "the export is in a state that does not allow this"),
+    "export-not-ready": ("export-not-ready", "the export is not ready yet"),
+    "export-changed": ("export-changed", "a paper in this export may no longer be shown; order a new one"),
     "unfiled": ("awaiting-content", "the document has no content yet; upload it first"),
 }
 
@@ -96,6 +100,10 @@ def refuse(status: str, reasons: tuple[str, ...], facts: Mapping[str, Any], prom
     if status == "unauthenticated":
         return Unauthenticated(
             "the access token is not in force: it was revoked, has expired, or its agency is suspended"
+        )
+    if status == "identify":
+        return IdentificationRequired(
+            "identify yourself again: this opens only within a quarter of an hour of it", promise=promise
         )
     if status == "not-durable":
         return DatabaseUnavailable("the database does not make log entries durable; synchronous_commit must be on")

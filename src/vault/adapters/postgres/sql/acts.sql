@@ -338,6 +338,11 @@ BEGIN
 END
 $act$;
 
+-- Does a document or an export point to this object?
+CREATE OR REPLACE FUNCTION vault.is_stored(an_object text) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN EXISTS (SELECT FROM vault.filing f WHERE f.object = an_object) OR EXISTS (SELECT FROM vault.export_package p WHERE p.object = an_object);
+
 -- Give an attempt up: its late commit is refused from here on, so its object may be deleted after. True when it may.
 CREATE OR REPLACE FUNCTION vault.attempt_give_up(an_object text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -346,7 +351,7 @@ SET lock_timeout = '2s'
 AS $act$
 BEGIN
     PERFORM FROM vault.attempt a WHERE a.object = an_object FOR UPDATE;
-    IF NOT FOUND OR EXISTS (SELECT FROM vault.filing f WHERE f.object = an_object) THEN RETURN false; END IF;
+    IF NOT FOUND OR vault.is_stored(an_object) THEN RETURN false; END IF;
     INSERT INTO vault.attempt_end (object, recorded_at) VALUES (an_object, vault.clock()) ON CONFLICT DO NOTHING;
     RETURN true;
 END

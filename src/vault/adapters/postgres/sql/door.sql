@@ -137,7 +137,9 @@ BEGIN
     END IF;
 
     -- (1) The thing, if there is one; an unknown id runs the same statements.
-    SELECT coalesce(doc.case_id, a_case) AS case_id, cc.client, doc.id AS document, doc.type, doc.source, doc.agency, doc.protected_classes,
+    SELECT coalesce(doc.case_id, a_case) AS case_id,
+        -- Who asks about themselves rests on the facts about themselves.
+        coalesce(cc.client, CASE WHEN t.actor IN ('client', 'representative', 'worker') THEN t.client END) AS client, doc.id AS document, doc.type, doc.source, doc.agency, doc.protected_classes,
         doc.key_parent, doc.media_type, doc.recorded_at, fil.object, fil.size_bytes, fil.sealed_digest, doc.sealed_about,
         EXISTS (SELECT FROM vault.known k WHERE k.document = doc.id AND k.agency = t.agency) AS known
     INTO d
@@ -196,7 +198,11 @@ BEGIN
         END IF;
         keys := ARRAY['document:' || d.document, 'case:' || d.case_id, 'register:' || d.client];
     ELSE
-        answer := vault.listing(t, act, d.case_id, a_document, about, now);
+        answer := CASE act WHEN 'export' THEN vault.export_asked(t, a_document, now) ELSE vault.listing(t, act, d.case_id, a_document, about, now) END;
+        IF act = 'export' THEN e.byte_range := about ->> 'range'; END IF;
+        IF act = 'export' AND answer.status = 'permit' AND about ? 'object' AND t.actor = 'worker' THEN
+            INSERT INTO vault.attempt (object, export, entry, recorded_at) VALUES (about ->> 'object', a_document, e.id, now);
+        END IF;
         verdict.decision := CASE WHEN answer.status = 'permit' THEN 'permit' ELSE 'deny' END;
         verdict.basis := answer.basis; verdict.reasons := answer.reasons;
         keys := coalesce(ARRAY(SELECT jsonb_array_elements_text(answer.facts -> 'keys')), '{}');
@@ -267,7 +273,7 @@ BEGIN
         RETURN;
     END IF;
     IF c.act = 'destroy' THEN RETURN; END IF;  -- hands out nothing; case_shred uses it up
-    IF c.act = 'open' THEN
+    IF c.act = 'open' OR (c.act = 'export' AND c.process IS NOT NULL) THEN
         UPDATE vault.clearance SET taken_at = now WHERE entry = an_entry;
     ELSE
         DELETE FROM vault.clearance WHERE entry = an_entry;
@@ -320,7 +326,7 @@ BEGIN
     IF an_outcome NOT IN ('delivered', 'cut', 'broken', 'unknown') OR bytes_sent < 0 THEN
         RAISE EXCEPTION 'no such outcome' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    DELETE FROM vault.clearance c WHERE c.entry = an_entry AND c.asker = sha256(secret) AND c.act = 'open';
+    DELETE FROM vault.clearance c WHERE c.entry = an_entry AND c.asker = sha256(secret) AND c.act IN ('open', 'export');
     IF NOT FOUND THEN RETURN NULL; END IF;
     SELECT * INTO opened FROM vault.entry x WHERE x.id = an_entry;
     e := opened;

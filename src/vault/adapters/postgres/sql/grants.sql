@@ -26,6 +26,8 @@ GRANT UPDATE (parent, wrapped) ON vault.wrapped_key TO vault_door;
 GRANT UPDATE (expires_at) ON vault.token TO vault_door;
 GRANT UPDATE (language) ON vault.session TO vault_door;
 GRANT DELETE ON vault.clearance, vault.process, vault.idempotency, vault.wrapped_key, vault.burnt, vault.token, vault.token_end TO vault_door;
+GRANT UPDATE, DELETE ON vault.export_claim TO vault_door;
+GRANT DELETE ON vault.export_paper TO vault_door;
 -- Row locks need UPDATE on some column; none of these is ever updated.
 GRANT UPDATE (object) ON vault.attempt TO vault_door;
 
@@ -47,6 +49,11 @@ GRANT EXECUTE ON FUNCTION vault.forget_expired, vault.sweep_releases, vault.swee
     TO vault_worker;
 GRANT EXECUTE ON FUNCTION vault.application_record, vault.token_record, vault.token_revoke, vault.burn, vault.providers, vault.visitor_record,
     vault.session_record, vault.session_record_staff, vault.session_touch, vault.session_end, vault.session_language, vault.session_act_for TO vault_tokens;
+
+GRANT EXECUTE ON FUNCTION vault.export_order, vault.export_remove, vault.export_sent TO vault_service;
+GRANT EXECUTE ON FUNCTION vault.export_take_up, vault.export_keep, vault.export_entries, vault.export_openings, vault.export_made, vault.export_failed,
+    vault.exports_expire, vault.export_objects, vault.attempt_give_up
+    TO vault_worker;
 
 GRANT SELECT ON vault.entry, vault.entry_pending, vault.entry_position, vault.consent, vault.provision, vault.withdrawal TO vault_monitor;
 GRANT SELECT ON vault.entry_position TO vault_sequencer;

@@ -18,7 +18,7 @@ BEGIN
     INSERT INTO vault.process AS p (id, seen_at) VALUES (a_process, now)
     ON CONFLICT (id) DO UPDATE SET seen_at = now WHERE p.seen_at < now - interval '5 seconds';
     SELECT coalesce(array_agg(x.entry), '{}') INTO kept FROM vault.clearance x
-    WHERE x.entry = ANY (entries) AND x.taken_at IS NOT NULL AND x.day = today
+    WHERE x.entry = ANY (entries) AND x.taken_at IS NOT NULL AND x.day = today AND x.act = 'open'
       AND vault.row_of('case:' || x.case_id) IS NOT DISTINCT FROM x.case_n
       AND vault.row_of('client:' || x.client) IS NOT DISTINCT FROM x.client_n
       AND vault.row_of('agency:' || x.agency) IS NOT DISTINCT FROM x.agency_n;
@@ -30,7 +30,8 @@ BEGIN
         SELECT k.* INTO t FROM vault.token k WHERE k.secret_sha256 = c.asker
             AND NOT EXISTS (SELECT FROM vault.token_end e WHERE e.secret_sha256 = k.secret_sha256);
         IF t.secret_sha256 IS NOT NULL AND NOT coalesce(vault.is_suspended(t.agency, t.application, now), false)
-            AND (vault.may_read(t, c.document, now)).decision = 'permit' THEN
+            AND (CASE c.act WHEN 'export' THEN vault.export_closed(t, (SELECT x FROM vault.export x WHERE x.id = c.document), now) IS NULL
+                ELSE (vault.may_read(t, c.document, now)).decision = 'permit' END) THEN
             UPDATE vault.clearance SET case_n = versions[1], client_n = versions[2], agency_n = versions[3], day = today WHERE entry = c.entry;
             kept := kept || c.entry;
         END IF;
@@ -84,11 +85,11 @@ DECLARE
 BEGIN
     FOR name IN SELECT a.object FROM vault.attempt a
                 WHERE a.recorded_at < now - older_than
-                  AND NOT EXISTS (SELECT FROM vault.filing f WHERE f.object = a.object)
+                  AND NOT vault.is_stored(a.object)
                   AND NOT EXISTS (SELECT FROM vault.attempt_end x WHERE x.object = a.object)
                 FOR UPDATE OF a SKIP LOCKED LOOP
         -- Looked at again under the lock: a commit that came first keeps its object.
-        CONTINUE WHEN EXISTS (SELECT FROM vault.filing f WHERE f.object = name);
+        CONTINUE WHEN vault.is_stored(name);
         IF NOT dry_run THEN
             INSERT INTO vault.attempt_end (object, recorded_at) VALUES (name, now) ON CONFLICT DO NOTHING;
         END IF;
@@ -111,12 +112,15 @@ BEGIN ATOMIC
        OR EXISTS (SELECT FROM vault.object_end x WHERE x.object = n.name);
 END;
 
--- Filed documents whose object is not among these: lost content, which a person must look at.
+-- Documents and exports by their objects, page by page; one that is missing is lost content, which a person must look at.
 CREATE OR REPLACE FUNCTION vault.filed_objects(after text, page_size integer) RETURNS TABLE (object text, document uuid, size_bytes bigint)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '2s'
 BEGIN ATOMIC
-    SELECT f.object, f.document, f.size_bytes FROM vault.filing f
+    SELECT f.object, f.document, f.size_bytes
+    FROM (SELECT f.object, f.document, f.size_bytes FROM vault.filing f
+          UNION ALL SELECT p.object, p.export, p.size_bytes FROM vault.export_package p
+          WHERE NOT EXISTS (SELECT FROM vault.attempt_end x WHERE x.object = p.object)) f
     WHERE f.object > after AND NOT EXISTS (SELECT FROM vault.object_end x WHERE x.object = f.object) ORDER BY f.object LIMIT page_size;
 END;

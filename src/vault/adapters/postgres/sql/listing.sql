@@ -107,7 +107,7 @@ BEGIN
             a.status := 'permit'; a.facts := a.facts || jsonb_build_object('logged', act);
         END IF;
     ELSIF act <> 'list' THEN
-        -- export, repair: no rule permits them to anybody yet.
+        -- repair: no rule permits it to anybody yet.
         a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
     ELSIF target = 'cases' THEN
         SELECT jsonb_agg(x.j ORDER BY x.id) INTO items FROM (
@@ -169,6 +169,12 @@ BEGIN
         IF a.facts IS NOT NULL THEN
             a.status := 'permit'; a.basis := 'data-subject'; items := a.facts -> 'items';
             keys := ARRAY(SELECT jsonb_array_elements_text(a.facts -> 'keys'));
+        END IF;
+    ELSIF target IN ('my-exports', 'my-export') THEN
+        IF vault.exports_for(t, t.client, as_of) THEN
+            items := vault.exports_listed(t, about, after, page_size, as_of);
+            a.facts := vault.export_outlook(t, as_of);
+            IF target = 'my-exports' OR items IS NOT NULL THEN a.status := 'permit'; a.basis := 'data-subject'; END IF;
         END IF;
     ELSIF target = 'my-log' THEN
         a.facts := vault.my_log(t, a_case, about, as_of, page_size + 1);

@@ -1,0 +1,290 @@
+-- The worker's side of exports: taken up, collected, made, expired; and a records officer's two decisions.
+-- A job is taken up only for an export that its client ordered in a logged act; the door looks at that again.
+
+-- Is this asker the worker that is at this export now, on an order that its client gave?
+CREATE OR REPLACE FUNCTION vault.may_collect(t vault.token, x vault.export) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN coalesce(t.actor = 'worker' AND 'export' = ANY (t.acts) AND t.client IS NOT DISTINCT FROM x.client
+    AND (vault.export_at(x.id)).state = 'collecting'
+    AND EXISTS (SELECT FROM vault.export_claim k WHERE k.export = x.id AND k.secret_sha256 = t.secret_sha256)
+    AND EXISTS (SELECT FROM vault.entry e WHERE e.id = x.entry AND e.act = 'export-order' AND e.decision = 'permit'
+        AND e.actor IN ('client', 'representative') AND e.client IS NOT DISTINCT FROM x.client), false);
+
+-- Take up one export: a job is recorded under a new secret, which is told once; the one before it, if any, is at an end.
+CREATE OR REPLACE FUNCTION vault.export_take_up() RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
+AS $take$
+DECLARE
+    now timestamptz := vault.clock();
+    x vault.export;
+    e vault.entry;
+    secret bytea := sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(7021008) THEN RETURN NULL; END IF;
+    SELECT y.* INTO x FROM vault.export_claim k JOIN vault.export y ON y.id = k.export WHERE k.until <= now ORDER BY y.id LIMIT 1;
+    IF x.id IS NULL THEN RETURN NULL; END IF;
+    INSERT INTO vault.token_end (secret_sha256, recorded_at)
+    SELECT k.secret_sha256, now FROM vault.export_claim c JOIN vault.token k ON k.secret_sha256 = c.secret_sha256 WHERE c.export = x.id ON CONFLICT DO NOTHING;
+    INSERT INTO vault.token (secret_sha256, actor, client, acts, issued_at, expires_at)
+    VALUES (sha256(secret), 'worker', x.client, '{export}', now, now + interval '12 hours');
+    UPDATE vault.export_claim k SET secret_sha256 = sha256(secret), until = now + interval '2 minutes', documents = 0, bytes = 0 WHERE k.export = x.id;
+    e.id := vault.uuid7(now); e.at := now; e.act := 'export-collect'; e.actor := 'worker'; e.client := x.client; e.facts := x.id::text;
+    e.decision := 'permit'; e.reasons := '{}';
+    IF (vault.export_step(x.id, 'collect', NULL, e.id, now)).state IS NULL THEN RETURN NULL; END IF;
+    PERFORM vault.write_entry(e);
+    RETURN jsonb_build_object('export', x.id, 'secret', encode(secret, 'hex'), 'tries', (SELECT count(*) FROM vault.export_state s WHERE s.export = x.id AND s.event = 'collect'));
+END
+$take$;
+
+-- Still at it, and how far: false when another worker has taken it up, or the client has removed it.
+CREATE OR REPLACE FUNCTION vault.export_keep(secret bytea, an_export uuid, a_wait interval, some_documents integer, some_bytes bigint) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
+AS $keep$
+BEGIN
+    UPDATE vault.export_claim k SET until = vault.clock() + least(a_wait, interval '1 hour'), documents = some_documents, bytes = some_bytes
+    WHERE k.export = an_export AND k.secret_sha256 = sha256(secret);
+    RETURN FOUND;
+END
+$keep$;
+
+-- One case with everything about it but its papers, consents and entries.
+CREATE OR REPLACE FUNCTION vault.export_case(c vault.client_case, as_of timestamptz) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN jsonb_build_object('id', c.id, 'process', c.process, 'controller', c.controller, 'state', vault.case_status(c.id, as_of),
+    'language', c.language, 'interpreter', c.interpreter, 'opened_at', vault.rfc3339(c.recorded_at), 'closed_at', vault.rfc3339(vault.closed_at(c.id)),
+    'retention_ends', (vault.helsinki_day(vault.closed_at(c.id)) + make_interval(years => vault.retention_years(c.process)))::date,
+    -- An archived case's key is gone, and with it what was said of the client, the references and the reasons.
+    'about', CASE WHEN vault.recorded_state(c.id, as_of) IS DISTINCT FROM 'archived' THEN vault.b64(c.sealed_about) END,
+    'references', (SELECT coalesce(jsonb_agg(jsonb_build_object('agency', r.agency, 'sealed', vault.b64(r.sealed)) ORDER BY r.agency), '[]')
+        FROM vault.case_reference r WHERE r.case_id = c.id AND vault.recorded_state(c.id, as_of) IS DISTINCT FROM 'archived'
+          AND r.n = (SELECT max(q.n) FROM vault.case_reference q WHERE q.case_id = r.case_id AND q.agency = r.agency)),
+    'members', (SELECT coalesce(jsonb_agg(jsonb_build_object('agency', m.agency, 'role', m.role, 'from', m.from_day, 'until', m.until_day,
+            'ended_at', (SELECT vault.rfc3339(n.recorded_at) FROM vault.member_end n WHERE n.member = m.id)) ORDER BY m.id), '[]')
+        FROM vault.member m WHERE m.case_id = c.id),
+    'history', (SELECT coalesce(jsonb_agg(jsonb_build_object('state', s.state, 'at', vault.rfc3339(s.recorded_at),
+            'reason', CASE WHEN vault.recorded_state(c.id, as_of) IS DISTINCT FROM 'archived' THEN vault.b64(s.sealed_reason) END) ORDER BY s.n), '[]')
+        FROM vault.case_state s WHERE s.case_id = c.id),
+    'sign_offs', (SELECT coalesce(jsonb_agg(jsonb_build_object('agency', s.agency, 'at', vault.rfc3339(s.recorded_at), 'final_assessment', s.final_assessment,
+            'reason', CASE WHEN vault.recorded_state(c.id, as_of) IS DISTINCT FROM 'archived' THEN vault.b64(s.sealed_reason) END) ORDER BY s.recorded_at), '[]')
+        FROM vault.sign_off s WHERE s.case_id = c.id),
+    'holds', (SELECT coalesce(jsonb_agg(jsonb_build_object('recorded_at', vault.rfc3339(h.recorded_at),
+            'reason', CASE WHEN vault.recorded_state(c.id, as_of) IS DISTINCT FROM 'archived' THEN vault.b64(h.sealed_reason) END,
+            'ended_at', (SELECT vault.rfc3339(n.recorded_at) FROM vault.hold_end n WHERE n.hold = h.id)) ORDER BY h.id), '[]')
+        FROM vault.hold h WHERE h.case_id = c.id),
+    'transfers', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', y.id, 'archive', r.id, 'name', r.name, 'state', (vault.transfer_at(y.id)).state,
+            'history', (SELECT jsonb_agg(jsonb_build_object('state', s.state, 'at', vault.rfc3339(s.recorded_at)) ORDER BY s.n)
+                FROM vault.transfer_state s WHERE s.transfer = y.id)) ORDER BY y.id), '[]')
+        FROM vault.transfer y JOIN vault.archive r ON r.n = y.archive WHERE y.case_id = c.id));
+
+-- All that is kept about a client, but for the papers' bytes and the entries: what is sealed stays sealed here.
+CREATE OR REPLACE FUNCTION vault.export_facts(x vault.export, as_of timestamptz) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN jsonb_build_object('export', x.id, 'client', x.client, 'language', x.language, 'without_large', x.without_large,
+    'ordered_at', vault.rfc3339(x.recorded_at), 'as_of', vault.rfc3339(as_of), 'received', vault.helsinki_day(x.recorded_at),
+    'about', (SELECT jsonb_build_object('sealed', vault.b64(a.sealed), 'language', a.language, 'interpreter', a.interpreter,
+            'address_protected', a.address_protected, 'registered_at', vault.rfc3339(c.recorded_at),
+            'died_on', (SELECT k.died_on FROM vault.client_death k WHERE k.client = c.id))
+        FROM vault.client c JOIN vault.client_about a ON a.client = c.id WHERE c.id = x.client ORDER BY a.n DESC LIMIT 1),
+    'cases', (SELECT coalesce(jsonb_agg(vault.export_case(c, as_of) ORDER BY c.id), '[]') FROM vault.client_case c WHERE c.client = x.client),
+    'papers', (SELECT coalesce(jsonb_agg(CASE WHEN p.how IN ('open', 'large') THEN vault.document_json(d, true)
+                ELSE vault.document_json(d, false) - 'about'::text END
+            || jsonb_build_object('how', p.how, 'answered_by', (p.view).answered_by, 'provision', (p.view).provision, 'copy', (p.view).copy, 'copy_of', d.copy_of,
+                'withholding', (p.view).withholding, 'withheld_reason', CASE WHEN (p.view).told THEN
+                    (SELECT vault.b64(w.sealed_reason) FROM vault.withholding w WHERE w.id = (p.view).withholding) END,
+                'pages', (SELECT w.pages FROM vault.withholding w WHERE w.id = (p.view).withholding),
+                'object', CASE WHEN p.how = 'open' THEN (SELECT f.object FROM vault.filing f WHERE f.document = d.id) END,
+                'read_by', (SELECT coalesce(jsonb_agg(r.j ORDER BY r.first), '[]') FROM (
+                    SELECT min(e.at) AS first, jsonb_build_object('agency', e.agency, 'unit', e.unit, 'role', e.role, 'purpose', e.purpose, 'basis', e.basis,
+                        'consent', e.consent, 'provision', e.provision, 'first', vault.rfc3339(min(e.at)), 'last', vault.rfc3339(max(e.at)), 'times', count(*)) AS j
+                    FROM vault.entry e WHERE e.document = d.id AND e.act = 'open' AND e.decision = 'permit' AND e.agency IS NOT NULL
+                    GROUP BY e.agency, e.unit, e.role, e.purpose, e.basis, e.consent, e.provision) r)) ORDER BY d.id), '[]')
+        FROM vault.export_papers(x.client, x.without_large, as_of) p JOIN vault.document d ON d.id = p.document),
+    'consents', (SELECT coalesce(jsonb_agg(vault.consent_json(k, NULL, true, as_of) || jsonb_build_object('authority', k.authority,
+            'withdrawals', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', w.id, 'provisions', w.provisions, 'given_at', vault.rfc3339(w.given_at),
+                    'recorded_at', vault.rfc3339(w.recorded_at), 'reason', vault.b64(w.sealed_reason),
+                    'recorded_by', (SELECT e.agency FROM vault.entry e WHERE e.id = w.entry)) ORDER BY w.id), '[]')
+                FROM vault.withdrawal w WHERE w.consent = k.id),
+            'confirmed_at', (SELECT vault.rfc3339(f.recorded_at) FROM vault.consent_confirmation f WHERE f.consent = k.id),
+            'replaced_by', (SELECT min(r.id::text) FROM vault.consent r WHERE r.replaces = k.id)) ORDER BY k.n), '[]')
+        FROM vault.consent k JOIN vault.client_case c ON c.id = k.case_id WHERE c.client = x.client),
+    'prohibitions', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', b.id, 'case', b.case_id, 'recipients', b.recipients, 'sources', b.sources,
+            'documents', b.documents, 'actions', b.actions, 'purposes', b.purposes, 'dated_from', b.dated_from, 'dated_until', b.dated_until,
+            'protected_classes', b.protected_classes, 'recorded_at', vault.rfc3339(b.recorded_at),
+            'ended_at', (SELECT vault.rfc3339(n.recorded_at) FROM vault.prohibition_end n WHERE n.prohibition = b.id)) ORDER BY b.id), '[]')
+        FROM vault.prohibition b WHERE b.client = x.client),
+    'notices', (SELECT coalesce(jsonb_agg(jsonb_build_object('agency', n.agency, 'kind', n.kind, 'case', n.case_id, 'consent', n.consent,
+            'document', n.document, 'recorded_at', vault.rfc3339(n.recorded_at),
+            'acknowledged_at', (SELECT vault.rfc3339(k.recorded_at) FROM vault.notice_ack k WHERE k.notice = n.id)) ORDER BY n.id), '[]')
+        FROM vault.notice n JOIN vault.client_case c ON c.id = n.case_id WHERE c.client = x.client),
+    'differences', (SELECT coalesce(jsonb_agg(jsonb_build_object('case', f.case_id, 'fields', f.fields, 'recorded_at', vault.rfc3339(f.recorded_at)) ORDER BY f.id), '[]')
+        FROM vault.difference f WHERE f.client = x.client),
+    'exports', (SELECT coalesce(jsonb_agg(vault.export_json(y) - 'progress' ORDER BY y.id), '[]') FROM vault.export y WHERE y.client = x.client),
+    'agencies', (SELECT coalesce(jsonb_object_agg(a.id, a.name), '{}') FROM vault.agency a),
+    'units', (SELECT coalesce(jsonb_object_agg(u.id, u.name), '{}') FROM vault.unit u),
+    'keyless', x.client IS NULL,
+    'keys', (SELECT coalesce(jsonb_agg(k), '[]') FROM (
+        SELECT 'register:' || x.client AS k WHERE x.client IS NOT NULL
+        UNION ALL SELECT 'case:' || c.id FROM vault.client_case c WHERE c.client = x.client
+        UNION ALL SELECT 'document:' || p.document FROM vault.export_papers(x.client, x.without_large, as_of) p WHERE p.how = 'open') keys));
+
+-- A representative does not see the client's own reads.
+CREATE OR REPLACE FUNCTION vault.export_hides(x vault.export) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN x.authority IS NULL THEN '{}'::text[] ELSE '{client}' END;
+
+-- The openings of a client up to an instant, page by page; after is the first entry's id of the last one of the page before.
+CREATE OR REPLACE FUNCTION vault.export_openings(secret bytea, an_export uuid, as_of timestamptz, after uuid, page_size integer) RETURNS jsonb
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
+AS $openings$
+DECLARE
+    t vault.token := vault.asker(secret, vault.clock());
+    x vault.export;
+BEGIN
+    SELECT * INTO x FROM vault.export y WHERE y.id = an_export;
+    IF x.client IS NULL OR NOT vault.may_collect(t, x) THEN RETURN '[]'; END IF;
+    RETURN vault.openings(ARRAY(SELECT c.id FROM vault.client_case c WHERE c.client = x.client), x.client,
+        vault.export_hides(x), true, NULL::text[], NULL,
+        as_of + interval '1 millisecond', after, false, page_size);
+END
+$openings$;
+
+-- The entries about a client up to an instant, page by page, each with its digests and with the disclosures of what the client
+-- is shown: everything but which professional, under which assertion (design.md §7).
+CREATE OR REPLACE FUNCTION vault.export_entries(secret bytea, an_export uuid, as_of timestamptz, after uuid, page_size integer) RETURNS SETOF jsonb
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
+AS $entries$
+DECLARE
+    t vault.token := vault.asker(secret, vault.clock());
+    x vault.export;
+    cases uuid[];
+BEGIN
+    SELECT * INTO x FROM vault.export y WHERE y.id = an_export;
+    IF x.client IS NULL OR NOT vault.may_collect(t, x) THEN RETURN; END IF;
+    cases := ARRAY(SELECT c.id FROM vault.client_case c WHERE c.client = x.client);
+    RETURN QUERY
+    SELECT vault.entry_json(e) || jsonb_strip_nulls(jsonb_build_object('case', e.case_id, 'source', e.source))
+        || jsonb_build_object('leaf', encode(e.leaf, 'hex'), 'index', (SELECT p.leaf_index FROM vault.entry_position p WHERE p.entry = e.id),
+        'digests', (SELECT jsonb_agg(vault.base64url(substring(c.bytes FROM i FOR 32)) ORDER BY i) FROM generate_series(1, length(c.bytes), 32) i),
+        'disclosures', CASE WHEN e.salts IS NULL THEN '[]' ELSE (
+            SELECT jsonb_agg(vault.base64url(convert_to('["' || vault.base64url(substring(e.salts FROM (f.place::integer - 1) * 16 + 1 FOR 16))
+                || '","' || f.name || '",' || f.value || ']', 'UTF8')) ORDER BY f.place)
+            FROM vault.entry_fields(e) f
+            WHERE f.name NOT IN ('professional', 'application', 'assertion') OR e.actor IN ('client', 'representative', 'worker')) END)
+    FROM (SELECT * FROM (SELECT * FROM vault.entry y WHERE y.case_id = ANY (cases) AND y.id > after ORDER BY y.id LIMIT page_size) of_cases
+          UNION ALL SELECT * FROM (SELECT * FROM vault.entry y WHERE y.case_id IS NULL AND y.client = x.client AND y.id > after ORDER BY y.id LIMIT page_size) of_none
+          ORDER BY id LIMIT page_size) e
+    CROSS JOIN LATERAL (SELECT CASE WHEN e.salts IS NULL THEN e.commitments ELSE vault.entry_commitments(e) END AS bytes) c
+    WHERE e.at <= as_of AND NOT e.actor = ANY (vault.export_hides(x)) ORDER BY e.id;
+END
+$entries$;
+
+-- The package is durable: the row, its key and what it holds. Refused when a paper inside has closed to the client meanwhile.
+CREATE OR REPLACE FUNCTION vault.export_made(secret bytea, an_export uuid, an_object text, a_size bigint, a_digest bytea, a_key vault.key_row, made jsonb) RETURNS vault.done
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
+AS $act$
+DECLARE
+    now timestamptz := vault.clock();
+    t vault.token := vault.asker(secret, now);
+    e vault.entry;
+    x vault.export;
+BEGIN
+    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    SELECT * INTO x FROM vault.export y WHERE y.id = an_export;
+    e := vault.entry_of(t, 'export-make', now);
+    e.facts := x.id::text;
+    PERFORM vault.move('export:' || an_export);
+    now := vault.clock(); e.id := vault.uuid7(now); e.at := now; e.bytes := a_size;
+    IF NOT vault.may_collect(t, x) THEN RETURN vault.conclude(e, 'hidden', '{}', NULL); END IF;
+    PERFORM FROM vault.attempt a WHERE a.object = an_object AND a.export = an_export FOR UPDATE;
+    IF NOT FOUND OR EXISTS (SELECT FROM vault.attempt_end y WHERE y.object = an_object) THEN RETURN vault.conclude(e, 'given-up', NULL, NULL); END IF;
+    INSERT INTO vault.export_paper (export, document) SELECT an_export, j::uuid FROM jsonb_array_elements_text(made -> 'papers') j;
+    IF EXISTS (SELECT FROM vault.export_papers(x.client, false, now) p JOIN vault.export_paper i ON i.document = p.document
+            WHERE i.export = an_export AND p.how NOT IN ('open', 'archived')) THEN
+        DELETE FROM vault.export_paper i WHERE i.export = an_export;
+        RETURN vault.conclude(e, 'export-changed', NULL, NULL);
+    END IF;
+    INSERT INTO vault.export_package (export, object, size_bytes, sealed_digest, documents, partial, expires_at, entry, recorded_at)
+    VALUES (an_export, an_object, a_size, a_digest, jsonb_array_length(made -> 'papers'), (made ->> 'partial')::boolean,
+        now + make_interval(days => least(greatest((made ->> 'keep_days')::integer, 1), 60)), e.id, now);
+    PERFORM vault.store_keys(ARRAY[a_key], now);
+    PERFORM vault.export_step(an_export, 'make', NULL, e.id, now);
+    RETURN vault.conclude(e, 'done', NULL, NULL);
+END
+$act$;
+
+CREATE OR REPLACE FUNCTION vault.export_failed(secret bytea, an_export uuid, a_reason text) RETURNS vault.done
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
+AS $act$
+DECLARE
+    now timestamptz := vault.clock();
+    t vault.token := vault.asker(secret, now);
+    e vault.entry;
+    x vault.export;
+BEGIN
+    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    SELECT * INTO x FROM vault.export y WHERE y.id = an_export;
+    e := vault.entry_of(t, 'export-fail', now);
+    e.facts := x.id::text;
+    IF NOT vault.may_collect(t, x) OR a_reason !~ '^[a-z-]{1,40}$' THEN RETURN vault.conclude(e, 'hidden', '{}', NULL); END IF;
+    PERFORM vault.export_step(an_export, 'fail', a_reason, e.id, now);
+    PERFORM vault.export_close(an_export, now);
+    RETURN vault.conclude(e, 'done', NULL, NULL);
+END
+$act$;
+
+-- What is past its last day, and of each client all but the three newest packages, is closed. Logged; how many.
+CREATE OR REPLACE FUNCTION vault.exports_expire() RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
+AS $expire$
+DECLARE
+    now timestamptz := vault.clock();
+    one record;
+    e vault.entry;
+    closed bigint := 0;
+BEGIN
+    FOR one IN
+        SELECT p.export, x.client FROM vault.export_package p JOIN vault.export x ON x.id = p.export
+        WHERE EXISTS (SELECT FROM vault.wrapped_key k WHERE k.kind = 'export' AND k.subject = p.export::text)
+          AND (p.expires_at <= now OR (SELECT count(*) FROM vault.export y JOIN vault.export_package q ON q.export = y.id
+                WHERE y.client = x.client AND y.id > x.id AND (vault.export_at(y.id)).state IN ('ready', 'delivered')) >= 3)
+    LOOP
+        e := NULL;
+        e.id := vault.uuid7(now); e.at := now; e.act := 'export-expire'; e.actor := 'worker'; e.client := one.client; e.facts := one.export::text;
+        e.decision := 'permit'; e.reasons := '{}';
+        CONTINUE WHEN (vault.export_step(one.export, 'expire', NULL, e.id, now)).state IS NULL;
+        PERFORM vault.export_close(one.export, now);
+        PERFORM vault.write_entry(e);
+        closed := closed + 1;
+    END LOOP;
+    RETURN closed;
+END
+$expire$;
+
+-- The store's objects of exports that are gone or were never finished; and that these are gone from it.
+CREATE OR REPLACE FUNCTION vault.export_objects(removed text[]) RETURNS SETOF text
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
+AS $objects$
+BEGIN
+    INSERT INTO vault.object_end (object, recorded_at)
+    SELECT a.object, vault.clock() FROM vault.attempt a JOIN vault.attempt_end x ON x.object = a.object
+    WHERE a.export IS NOT NULL AND a.object = ANY (removed) ON CONFLICT DO NOTHING;
+    RETURN QUERY SELECT a.object FROM vault.attempt a JOIN vault.attempt_end x ON x.object = a.object
+    WHERE a.export IS NOT NULL AND NOT EXISTS (SELECT FROM vault.object_end o WHERE o.object = a.object) LIMIT 1000;
+END
+$objects$;

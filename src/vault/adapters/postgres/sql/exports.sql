@@ -1,0 +1,256 @@
+-- The client's own export: ordered, shown, fetched, removed. The table of states is that of rules/self_access.py.
+-- Source: promise P9; design.md §3.3, §7; GDPR Art. 12, 15; domain.md §9.
+
+CREATE OR REPLACE FUNCTION vault.export_next(a_state text, an_event text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN ('{
+    "received": {"collect": "collecting", "fail": "failed", "remove": "removed"},
+    "collecting": {"collect": "collecting", "make": "ready", "fail": "failed", "remove": "removed"},
+    "ready": {"fetch": "delivered", "expire": "expired", "remove": "removed"},
+    "delivered": {"fetch": "delivered", "expire": "expired", "remove": "removed"},
+    "expired": {"expire": "expired", "remove": "removed"},
+    "failed": {"fail": "failed", "remove": "removed"},
+    "removed": {"remove": "removed"}}'::jsonb -> a_state ->> an_event);
+
+CREATE OR REPLACE FUNCTION vault.export_at(an_export uuid) RETURNS vault.export_state
+LANGUAGE sql STABLE
+RETURN (SELECT s FROM vault.export_state s WHERE s.export = an_export ORDER BY s.n DESC LIMIT 1);
+
+-- Take one event: the new row, or null when the event cannot happen in this state. Only collecting is begun again as news.
+CREATE OR REPLACE FUNCTION vault.export_step(an_export uuid, an_event text, a_reason text, an_entry uuid, as_of timestamptz) RETURNS vault.export_state
+LANGUAGE plpgsql VOLATILE
+AS $step$
+DECLARE
+    before vault.export_state;
+    after vault.export_state;
+BEGIN
+    -- Two ends of downloads at once: one after the other.
+    PERFORM vault.move('export:' || an_export);
+    before := vault.export_at(an_export);
+    after := (an_export, before.n + 1, an_event, vault.export_next(before.state, an_event), a_reason, an_entry, as_of);
+    IF after.state IS NULL THEN RETURN NULL; END IF;
+    IF after.state = before.state AND an_event <> 'collect' THEN RETURN before; END IF;
+    INSERT INTO vault.export_state SELECT after.*;
+    IF after.state <> 'collecting' THEN DELETE FROM vault.export_claim k WHERE k.export = an_export; END IF;
+    RETURN after;
+END
+$step$;
+
+-- May this asker order and have exports of everything about that person? The client; and a representative in all matters
+-- whose authority names every protected class that the papers hold, since a package cannot be seen in part.
+CREATE OR REPLACE FUNCTION vault.exports_for(t vault.token, a_client uuid, as_of timestamptz) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN coalesce(t.client IS NOT DISTINCT FROM a_client AND (t.actor = 'client' OR (t.actor = 'representative' AND vault.stands_for_client(t, a_client, true, as_of)
+    AND vault.may_see_classes(t, ARRAY(SELECT DISTINCT p FROM vault.client_case c JOIN vault.document d ON d.case_id = c.id, unnest(d.protected_classes) p
+        WHERE c.client = a_client), as_of))), false);
+
+-- Whose export is it? Who ordered it, the client or under which authority; the answer to a person of whom nothing is kept belongs to the session that asked.
+CREATE OR REPLACE FUNCTION vault.owns_export(t vault.token, x vault.export, as_of timestamptz) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN coalesce(vault.exports_for(t, x.client, as_of) AND x.authority IS NOT DISTINCT FROM t.authority
+    AND (x.client IS NOT NULL OR x.session = t.secret_sha256), false);
+
+-- Every paper of a client and what an export does with it: open, waiting, withheld, pages-withheld, misfiled (vault.for_client),
+-- archived, or large (left out at the client's wish). Of the client's copies only the one that is open.
+CREATE OR REPLACE FUNCTION vault.export_papers(a_client uuid, no_large boolean, as_of timestamptz)
+RETURNS TABLE (document uuid, how text, view vault.client_view, size_bytes bigint)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT d.id,
+        CASE WHEN v.how = 'open' AND d.key_parent = 'case' AND vault.recorded_state(d.case_id, as_of) = 'archived' THEN 'archived'
+            WHEN v.how = 'open' AND no_large AND f.size_bytes > 10485760 THEN 'large' ELSE v.how END,
+        v, f.size_bytes
+    FROM vault.client_case c JOIN vault.document d ON d.case_id = c.id JOIN vault.filing f ON f.document = d.id
+    CROSS JOIN LATERAL vault.for_client(d.id, as_of) v
+    WHERE c.client = a_client AND d.recorded_at <= as_of AND (d.copy_of IS NULL OR v.how = 'open');
+END;
+
+-- Does an order of this moment come under "free at least once in any twelve months"? Only what was fetched to its last byte
+-- and left nothing out uses up a year; 29 February becomes 28 February.
+CREATE OR REPLACE FUNCTION vault.export_is_free(a_client uuid, as_of timestamptz) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN NOT EXISTS (
+    SELECT FROM vault.export x JOIN vault.export_package p ON p.export = x.id AND NOT p.partial
+    JOIN vault.export_state s ON s.export = x.id AND s.event = 'fetch'
+    WHERE x.client = a_client AND x.authority IS NULL AND (vault.helsinki_day(s.recorded_at) + interval '1 year')::date > vault.helsinki_day(as_of));
+
+CREATE OR REPLACE FUNCTION vault.export_json(x vault.export) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN (SELECT jsonb_build_object('id', x.id, 'state', s.state, 'reason', s.reason, 'language', x.language, 'without_large', x.without_large,
+        'ordered_at', vault.rfc3339(x.recorded_at), 'received', vault.helsinki_day(x.recorded_at),
+        'documents', x.documents, 'size', x.size_bytes,
+        'progress', (SELECT jsonb_build_object('documents', k.documents, 'bytes', k.bytes) FROM vault.export_claim k WHERE k.export = x.id),
+        'package', (SELECT jsonb_build_object('size', p.size_bytes, 'documents', p.documents, 'partial', p.partial,
+                'ready_at', vault.rfc3339(p.recorded_at), 'expires_at', vault.rfc3339(p.expires_at))
+            FROM vault.export_package p WHERE p.export = x.id),
+        'delivered_at', (SELECT vault.rfc3339(min(d.recorded_at)) FROM vault.export_state d WHERE d.export = x.id AND d.event = 'fetch'),
+        'history', (SELECT jsonb_agg(jsonb_build_object('state', h.state, 'at', vault.rfc3339(h.recorded_at)) ORDER BY h.n)
+            FROM vault.export_state h WHERE h.export = x.id))
+    FROM vault.export_at(x.id) s);
+
+-- The lists my-exports and my-export, and how large an export of this moment would be.
+CREATE OR REPLACE FUNCTION vault.exports_listed(t vault.token, about jsonb, after uuid, page_size integer, as_of timestamptz) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN (SELECT jsonb_agg(y.j ORDER BY y.id) FROM (
+    SELECT x.id, vault.export_json(x) AS j FROM vault.export x
+    WHERE x.id > after AND vault.owns_export(t, x, as_of) AND (vault.export_at(x.id)).state <> 'removed'
+      AND x.client IS NOT DISTINCT FROM t.client
+      AND (about ->> 'export' IS NULL OR x.id = (about ->> 'export')::uuid)
+    ORDER BY x.id LIMIT page_size + 1) y);
+
+CREATE OR REPLACE FUNCTION vault.export_outlook(t vault.token, as_of timestamptz) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN jsonb_build_object('estimate', (SELECT jsonb_build_object('documents', count(*) FILTER (WHERE p.how = 'open'),
+            'bytes', coalesce(sum(p.size_bytes) FILTER (WHERE p.how = 'open'), 0)) FROM vault.export_papers(t.client, false, as_of) p),
+    'without_large', (SELECT jsonb_build_object('documents', count(*) FILTER (WHERE p.how = 'open'),
+            'bytes', coalesce(sum(p.size_bytes) FILTER (WHERE p.how = 'open'), 0)) FROM vault.export_papers(t.client, true, as_of) p));
+
+-- ---------------------------------------------------------------- the client's acts
+
+-- Order an export. While one is under way, that one is the answer.
+CREATE OR REPLACE FUNCTION vault.export_order(secret bytea, an_export uuid, a_language text, no_large boolean) RETURNS vault.done
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
+AS $act$
+DECLARE
+    now timestamptz := vault.clock();
+    t vault.token := vault.asker(secret, now);
+    e vault.entry;
+    x vault.export;
+BEGIN
+    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    e := vault.entry_of(t, 'export-order', now);
+    IF NOT vault.exports_for(t, t.client, now) THEN RETURN vault.conclude(e, 'forbidden', '{recipient-not-covered}', NULL); END IF;
+    -- Two orders at once: one of them makes the export, the other finds it.
+    PERFORM vault.move(coalesce('client:' || t.client, 'session:' || encode(t.secret_sha256, 'hex')));
+    now := vault.clock(); e.id := vault.uuid7(now); e.at := now;
+    SELECT * INTO x FROM vault.export y WHERE y.client IS NOT DISTINCT FROM t.client AND vault.owns_export(t, y, now)
+        AND (vault.export_at(y.id)).state IN ('received', 'collecting') ORDER BY y.id LIMIT 1;
+    IF x.id IS NOT NULL THEN
+        e.facts := 'again ' || x.id;
+        RETURN vault.conclude(e, 'done', NULL, vault.export_json(x));
+    END IF;
+    x := (an_export, t.client, t.authority, CASE WHEN t.client IS NULL THEN t.secret_sha256 END, a_language, no_large, 0, 0, e.id, now);
+    SELECT count(*), coalesce(sum(p.size_bytes), 0) INTO x.documents, x.size_bytes FROM vault.export_papers(t.client, no_large, now) p WHERE p.how = 'open';
+    INSERT INTO vault.export SELECT x.*;
+    INSERT INTO vault.export_state (export, n, state, entry, recorded_at) VALUES (an_export, 1, 'received', e.id, now);
+    INSERT INTO vault.export_claim (export, until) VALUES (an_export, '-infinity');
+    e.facts := an_export::text;
+    RETURN vault.conclude(e, 'done', NULL, vault.export_json(x));
+END
+$act$;
+
+-- What an export held is gone: its key at once, its object as soon as the worker comes by.
+CREATE OR REPLACE FUNCTION vault.export_close(an_export uuid, as_of timestamptz) RETURNS void
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+    DELETE FROM vault.wrapped_key k WHERE k.kind = 'export' AND k.subject = an_export::text;
+    INSERT INTO vault.attempt_end (object, recorded_at)
+    SELECT a.object, as_of FROM vault.attempt a WHERE a.export = an_export ON CONFLICT DO NOTHING;
+END;
+
+CREATE OR REPLACE FUNCTION vault.export_remove(secret bytea, an_export uuid) RETURNS vault.done
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
+AS $act$
+DECLARE
+    now timestamptz := vault.clock();
+    t vault.token := vault.asker(secret, now);
+    e vault.entry;
+    x vault.export;
+BEGIN
+    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    e := vault.entry_of(t, 'export-remove', now);
+    SELECT * INTO x FROM vault.export y WHERE y.id = an_export;
+    e.facts := x.id::text;
+    IF x.id IS NULL OR NOT vault.owns_export(t, x, now) OR (vault.export_at(x.id)).state = 'removed' THEN
+        RETURN vault.conclude(e, 'hidden', '{document-not-covered}', NULL);
+    END IF;
+    -- A running download and the worker that is at it end now.
+    PERFORM vault.move(coalesce('client:' || t.client, 'session:' || encode(t.secret_sha256, 'hex')));
+    now := vault.clock(); e.id := vault.uuid7(now); e.at := now;
+    PERFORM vault.export_step(x.id, 'remove', NULL, e.id, now);
+    PERFORM vault.export_close(x.id, now);
+    IF t.client IS NOT NULL THEN PERFORM vault.tell('export-removed', 'client:' || t.client, e.id, now); END IF;
+    RETURN vault.conclude(e, 'done', NULL, NULL);
+END
+$act$;
+
+-- May the package be read now? Null, or why not.
+CREATE OR REPLACE FUNCTION vault.export_closed(t vault.token, x vault.export, as_of timestamptz) RETURNS text
+LANGUAGE sql STABLE
+RETURN CASE
+    WHEN x.id IS NULL OR NOT vault.owns_export(t, x, as_of) OR (vault.export_at(x.id)).state IN ('expired', 'removed') THEN 'hidden'
+    WHEN (vault.export_at(x.id)).state NOT IN ('ready', 'delivered') THEN 'export-not-ready'
+    WHEN (SELECT p.expires_at FROM vault.export_package p WHERE p.export = x.id) <= as_of THEN 'hidden'
+    -- A paper inside has closed to the client since (another person's, filed here by mistake).
+    WHEN EXISTS (SELECT FROM vault.export_papers(x.client, false, as_of) p JOIN vault.export_paper i ON i.document = p.document
+        WHERE i.export = x.id AND p.how NOT IN ('open', 'archived')) THEN 'export-changed'
+    END;
+
+-- Everything about a person leaves in one piece: who fetches it was identified within a quarter of an hour.
+CREATE OR REPLACE FUNCTION vault.is_fresh(t vault.token, as_of timestamptz) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN EXISTS (SELECT FROM vault.session s WHERE s.secret_sha256 = t.secret_sha256 AND s.identified_at >= as_of - interval '15 minutes');
+
+-- The act export: the client's session asks for the package's bytes, the worker that is at it for all that goes into it.
+CREATE OR REPLACE FUNCTION vault.export_asked(t vault.token, an_export uuid, as_of timestamptz) RETURNS vault.answer
+LANGUAGE plpgsql STABLE
+AS $asked$
+DECLARE
+    a vault.answer;
+    x vault.export;
+    p vault.export_package;
+BEGIN
+    SELECT * INTO x FROM vault.export y WHERE y.id = an_export;
+    a.reasons := '{document-not-covered}';
+    IF t.actor = 'worker' THEN
+        a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
+        IF vault.may_collect(t, x) THEN
+            a.status := 'permit'; a.basis := 'data-subject'; a.reasons := '{data-subject}';
+            a.facts := vault.export_facts(x, as_of) || jsonb_build_object('logged', 'collect ' || x.id);
+        END IF;
+        RETURN a;
+    END IF;
+    a.facts := jsonb_build_object('logged', 'fetch');
+    a.status := coalesce(vault.export_closed(t, x, as_of), CASE WHEN NOT vault.is_fresh(t, as_of) THEN 'identify' ELSE 'permit' END);
+    IF a.status = 'permit' THEN
+        SELECT * INTO p FROM vault.export_package y WHERE y.export = x.id;
+        a.basis := 'data-subject'; a.reasons := '{data-subject}';
+        a.facts := jsonb_build_object('object', p.object, 'size', p.size_bytes, 'digest', vault.b64(p.sealed_digest), 'client', x.client,
+            'made_at', vault.rfc3339(p.recorded_at), 'keys', jsonb_build_array('export:' || x.id), 'logged', 'fetch ' || x.id);
+    END IF;
+    RETURN a;
+END
+$asked$;
+
+-- How a download ended; what is sure to have arrived is noted, and once that is all, the export is delivered.
+CREATE OR REPLACE FUNCTION vault.export_sent(secret bytea, an_entry uuid, an_outcome text, first_byte bigint, bytes_sent bigint) RETURNS text
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
+AS $sent$
+DECLARE
+    now timestamptz := vault.clock();
+    the_export uuid := (SELECT c.document FROM vault.clearance c WHERE c.entry = an_entry AND c.asker = sha256(secret) AND c.act = 'export');
+    the_size bigint := (SELECT p.size_bytes FROM vault.export_package p WHERE p.export = the_export);
+    outcome uuid := vault.end_release(secret, an_entry, an_outcome, bytes_sent);
+BEGIN
+    IF outcome IS NULL OR the_export IS NULL OR first_byte < 0 OR first_byte + bytes_sent > the_size THEN RETURN NULL; END IF;
+    -- Whoever goes on from here has what came before.
+    INSERT INTO vault.export_span (export, from_byte, until_byte, sure, entry)
+    SELECT DISTINCT the_export, s.from_byte, first_byte, true, outcome FROM vault.export_span s
+    WHERE s.export = the_export AND NOT s.sure AND s.from_byte < first_byte AND first_byte <= s.until_byte;
+    IF bytes_sent > 0 THEN
+        INSERT INTO vault.export_span (export, from_byte, until_byte, sure, entry)
+        VALUES (the_export, first_byte, first_byte + bytes_sent, an_outcome = 'delivered', outcome);
+    END IF;
+    IF (SELECT coalesce(range_agg(int8range(s.from_byte, s.until_byte)) @> int8range(0, the_size), false)
+            FROM vault.export_span s WHERE s.export = the_export AND s.sure) THEN
+        PERFORM vault.export_step(the_export, 'fetch', NULL, outcome, now);
+    END IF;
+    RETURN (vault.export_at(the_export)).state;
+END
+$sent$;

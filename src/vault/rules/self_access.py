@@ -1,0 +1,127 @@
+"""A client's own export: its states in one table, its clock, what uses up the free year, what counts as large.
+
+    received ──collect──> collecting ──make──> ready ──fetch──> delivered
+                               │                  └───────┬──────┘
+                               └─fail─> failed            └─expire─> expired          any of them ──remove──> removed
+
+Identifying the client comes before ``received``: an order is only taken from a session of strong identification. What a
+records officer must look at first does not hold the rest back: it is listed with its day.
+
+Source: promise P9; GDPR Art. 12, 15; design.md §3.3, §7; domain.md §9.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from vault.errors import Conflict
+from vault.rules.days import plus_years
+from vault.rules.terms import due_day
+
+LARGE: Final = 10 * 1024 * 1024
+"""Papers above this many bytes are left out of an export "without large scans"."""
+KEEP_DAYS: Final = 14
+"""How long a ready export waits to be fetched, unless a setting says otherwise."""
+MONTHS: Final = 1
+MORE_MONTHS: Final = 2
+
+
+class State(StrEnum):
+    """Where an export stands."""
+
+    RECEIVED = "received"  # ordered; the month runs
+    COLLECTING = "collecting"  # the worker is at it
+    READY = "ready"  # sealed, and waiting to be fetched
+    DELIVERED = "delivered"  # every byte was sent at least once
+    EXPIRED = "expired"  # its last day has passed: the key is destroyed
+    FAILED = "failed"  # it could not be made; a new one may be ordered
+    REMOVED = "removed"  # the client removed it
+
+
+class Event(StrEnum):
+    """What happens to an export."""
+
+    COLLECT = "collect"
+    MAKE = "make"
+    FETCH = "fetch"
+    EXPIRE = "expire"
+    FAIL = "fail"
+    REMOVE = "remove"
+
+
+TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
+    {
+        State.RECEIVED: {Event.COLLECT: State.COLLECTING, Event.FAIL: State.FAILED, Event.REMOVE: State.REMOVED},
+        State.COLLECTING: {
+            Event.COLLECT: State.COLLECTING,  # the worker stopped half-way: begun again
+            Event.MAKE: State.READY,
+            Event.FAIL: State.FAILED,
+            Event.REMOVE: State.REMOVED,
+        },
+        State.READY: {Event.FETCH: State.DELIVERED, Event.EXPIRE: State.EXPIRED, Event.REMOVE: State.REMOVED},
+        State.DELIVERED: {Event.FETCH: State.DELIVERED, Event.EXPIRE: State.EXPIRED, Event.REMOVE: State.REMOVED},
+        State.EXPIRED: {Event.EXPIRE: State.EXPIRED, Event.REMOVE: State.REMOVED},
+        State.FAILED: {Event.FAIL: State.FAILED, Event.REMOVE: State.REMOVED},
+        State.REMOVED: {Event.REMOVE: State.REMOVED},
+    }
+)
+UNDER_WAY: Final = frozenset({State.RECEIVED, State.COLLECTING})
+
+
+def next_state(state: State, event: Event) -> State:
+    """Where the event leads. Raises: Conflict (``export-state``) when it cannot happen in that state.
+
+    Source: domain.md §9.
+    """
+    try:
+        return TRANSITIONS[state][event]
+    except KeyError:
+        raise Conflict(f"an export that is {state} takes no {event}", code="export-state", field="state") from None
+
+
+class Clock(msgspec.Struct, frozen=True):
+    """When it was received and by when it is answered, in Helsinki days."""
+
+    received: dt.date
+    due: dt.date
+
+
+def clock_of(received: dt.date, *, extended: bool = False) -> Clock:
+    """One month; two more with a notice and its reason, given within the first.
+
+    Source: GDPR Art. 12(3); Regulation 1182/71 Art. 3.
+    """
+    return Clock(received, due_day(received, MONTHS + (MORE_MONTHS if extended else 0)))
+
+
+class Earlier(msgspec.Struct, frozen=True):
+    """An earlier export: the Helsinki day on which its last byte was sent, if it was, and whether it left something out."""
+
+    delivered_on: dt.date | None
+    partial: bool
+
+
+def is_free(today: dt.date, earlier: Iterable[Earlier]) -> bool:
+    """Whether an order of today comes under "free at least once in any twelve months", whatever anybody decides.
+
+    Only a whole export, fetched to its last byte, uses up a year; one that failed, was partial or was never fetched does
+    not. A year from 29 February ends on 28 February. Every export of the client's own pages is free beyond that, too.
+    Source: design.md §7; domain.md §9; GDPR Art. 12(5); FI 523/1999 § 26 (origin; repealed).
+    """
+    return not any(
+        one.delivered_on is not None and not one.partial and plus_years(one.delivered_on, 1) > today for one in earlier
+    )
+
+
+def percent(done: int, whole: int) -> int:
+    """How far a worker has come, 0 to 99: a hundred is said only of what is ready.
+
+    Source: domain.md §9 (progress).
+    """
+    return 0 if whole <= 0 else max(0, min(99, done * 100 // whole))

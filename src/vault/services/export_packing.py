@@ -1,0 +1,125 @@
+"""One export as a ZIP that ordinary programs open, made in one stream: nothing of it is ever whole in memory or in clear at rest.
+
+    data/*.json · log/… · documents/… · index.html
+
+The page comes last, because it tells what became of everything before it. Papers are stored as they are (most are compressed
+already), texts are deflated; Zip64 where a size needs it. Source: docs/spec/export.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zipfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from importlib.resources import files
+from typing import Any
+
+from zipstream import ZipStream
+
+from vault.errors import ObjectTampered
+from vault.formats.exportdata import Looked, Paper, encode, schema
+from vault.formats.exportindex import index_page
+from vault.formats.exportreadme import log_readme
+from vault.services.export_facts import Facts
+from vault.services.export_log import LogKeys, LogPart
+from vault.services.piping import Pipe, packed, pulled
+
+_DEFLATED = zipfile.ZIP_DEFLATED
+
+
+class DamagedPaper(ObjectTampered):
+    """Raised when a paper's object is not what was filed; the export is made again without it."""
+
+    code = "object-damaged"
+
+    def __init__(self, paper: str) -> None:
+        super().__init__("a paper of an export does not open")
+        self.paper = paper
+
+
+class ExportZip:
+    """The package; ``chunks`` once. ``documents`` and ``bytes`` say how far it has come."""
+
+    def __init__(
+        self,
+        facts: Facts,
+        log: LogPart,
+        keys: LogKeys,
+        *,
+        papers: Callable[[Paper], AsyncIterator[bytes]],
+        openings: Callable[[], Awaitable[list[Looked]]],
+    ) -> None:
+        self._facts, self._log, self._keys = facts, log, keys
+        self._papers, self._openings = papers, openings
+        self.documents = self.bytes = 0
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The ZIP in pieces of about a mebibyte. Raises: DamagedPaper, StoreUnavailable, DatabaseUnavailable."""
+        loop = asyncio.get_running_loop()
+
+        def pack(pipe: Pipe) -> None:
+            for piece in self._zip(loop):
+                self.bytes += len(piece)
+                pipe.write(piece)
+
+        async for piece in packed(pack):
+            yield piece
+
+    def _zip(self, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
+        """Runs in the packing thread."""
+        made = ZipStream(compress_type=zipfile.ZIP_STORED)
+
+        def one(name: str, content: Any, **how: Any) -> Iterator[bytes]:
+            made.add(content, name, **how)
+            yield from made.file()
+
+        openings = asyncio.run_coroutine_threadsafe(_awaited(self._openings), loop).result()
+        if self._facts.client is not None:
+            for name, content in self._log_files(loop):
+                yield from one(f"log/{name}", content, compress_type=_DEFLATED)
+        answer = self._facts.answer(self._log.unproved)
+        for name, content in self._data(openings).items():
+            yield from one(f"data/{name}.json", content, compress_type=_DEFLATED)
+        yield from one("data/export.json", encode(answer), compress_type=_DEFLATED)
+        yield from one("data/schema.json", schema(), compress_type=_DEFLATED)
+        for paper in self._facts.here():
+            yield from one(str(paper.file), self._paper(paper, loop), size=paper.size)
+            self.documents += 1
+        page = index_page(
+            self._facts.words, answer, self._facts.person, cases=self._facts.cases, papers=self._facts.papers,
+            consents=self._facts.consents, prohibitions=self._facts.prohibitions, openings=openings,
+        )  # fmt: skip
+        yield from one("index.html", page, compress_type=_DEFLATED)
+        yield from made.finalize()
+
+    def _data(self, openings: list[Looked]) -> dict[str, bytes]:
+        facts = self._facts
+        parts = {
+            "client": facts.person, "cases": facts.cases, "documents": facts.papers, "consents": facts.consents,
+            "prohibitions": facts.prohibitions, "notices": facts.notices, "differences": facts.differences,
+            "exports": facts.exports, "openings": openings,
+        }  # fmt: skip
+        return {name: encode(content) for name, content in parts.items()}
+
+    def _log_files(self, loop: asyncio.AbstractEventLoop) -> Iterator[tuple[str, bytes]]:
+        yield from pulled(self._log.files(), loop)
+        if self._log.head is not None:
+            yield "checkpoint", self._log.head.note.encode()
+        yield "log.vkey", f"{self._keys.log}\n".encode()
+        if self._keys.witness is not None:
+            yield "witness.vkey", f"{self._keys.witness}\n".encode()
+        yield "verifier.py", (files("vault") / "verifier.py").read_bytes()
+        yield (
+            "README.txt",
+            log_readme(self._facts.language, self._keys.witness is not None, self._log.unproved).encode(),
+        )
+
+    def _paper(self, paper: Paper, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
+        try:
+            yield from pulled(self._papers(paper), loop)
+        except ObjectTampered:
+            raise DamagedPaper(paper.id) from None
+
+
+async def _awaited(make: Callable[[], Awaitable[list[Looked]]]) -> list[Looked]:
+    return await make()
