@@ -143,7 +143,7 @@ class TransferWorker:
             cleared, self._keyring, self._store, transfer=taken.transfer, archive_name=known["archive_name"]["fi"],
             log=await self._prover.items(facts["entries"]), progress=self._progress,
         )  # fmt: skip
-        made = await self._found(taken, cleared, package) or await self._made(known, cleared, package)
+        made = await self._found(taken, cleared, package) or await self._made(taken, known, cleared, package)
         await self._door.act("transfer_done", taken.secret, taken.transfer, "package", made)
         return f"packaged, {made['package_size']} bytes"
 
@@ -159,16 +159,25 @@ class TransferWorker:
         await self._door.act("transfer_prepare", taken.secret, taken.transfer, recipient, sealed)
         return await self._door.ask(taken.secret, Act.PACKAGE, case=taken.case)
 
-    async def _made(self, known: Mapping[str, Any], cleared: Clearance, package: Package) -> dict[str, Any]:
+    async def _made(
+        self, taken: Taken, known: Mapping[str, Any], cleared: Clearance, package: Package
+    ) -> dict[str, Any]:
         facts: Mapping[str, Any] = cleared.facts
         recipients = [*(item["recipient"] for item in known["recipients"]), facts["draft"]["recipient"]]
         names = Names(package.facts.transfer)
         await self._deposit.put(names.descriptor, _once(seal_descriptor(package.facts, recipients)))
-        version = await self._deposit.put(names.package, package.chunks(recipients))
+        version = await self._deposit.put(names.package, self._while_at_it(taken, package.chunks(recipients)))
         if package.sealed is None or package.totals is None:
             raise ObjectTampered("the package was not made to its end")
         totals = package.totals
         return _made(package, package.sealed, totals.tar, totals.files, totals.payload_bytes, version)
+
+    async def _while_at_it(self, taken: Taken, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The pieces, and before the end that nobody else took it up: theirs is not to be replaced by ours."""
+        async for piece in chunks:
+            yield piece
+        if not await self._claims.keep(taken, _CLAIM):
+            raise Conflict("another worker has taken it up", code="transfer-state")
 
     async def _found(self, taken: Taken, cleared: Clearance, package: Package) -> dict[str, Any] | None:
         """The package that an earlier try put there and did not record; any but a whole one of this draft is passed over."""
