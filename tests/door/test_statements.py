@@ -211,6 +211,14 @@ async def test_decisions_read_big_tables_by_their_indexes(scene: Scene) -> None:
         (PHYSICIAN, *calls(scene, exists=True)["file"]),
         (Asker("client", client=scene.client), *calls(scene, exists=True)["open"]),
         *[
+            (
+                Asker("client", client=scene.client),
+                "CALL vault.door($1, $2, $3, $4, $5)",
+                ("list", None, None, {"target": t}),
+            )
+            for t in ("my-self", "my-cases", "my-documents", "my-consents", "my-prohibitions", "my-readers")
+        ],
+        *[
             (COORDINATOR, *calls(scene, exists=True)[f"list {t}"])
             for t in ("case", "documents", "consents", "log", "document")
         ],

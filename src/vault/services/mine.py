@@ -222,12 +222,11 @@ class Mine:
         register = next(k.name for k in listed.keys if k.kind == "register")
         opened = self._open(listed, register, f"consent.about|{item['id']}", item["about"])
         about = msgspec.json.decode(opened, type=ConsentAbout)
-        clauses = item["provisions"]
-        shared = [f for f in clauses[0]["faults"] if all(f in clause["faults"] for clause in clauses)]
         known = {
-            "form_sha256": about.form_sha256, "signed_by": about.signed_by, "in_force": any(c["in_force"] for c in clauses),
-            "faults": shared, "history": [self._event(event) for event in item["history"]],
-        }  # fmt: skip
+            "form_sha256": about.form_sha256,
+            "signed_by": about.signed_by,
+            "history": [self._event(event) for event in item["history"]],
+        }
         return msgspec.convert(item | known, MyConsent)
 
     def _event(self, event: Item) -> ConsentEvent:

@@ -65,8 +65,7 @@ RETURN (SELECT jsonb_build_object('id', c.id, 'process', c.process, 'state', s.s
             || (SELECT coalesce(jsonb_agg(jsonb_build_object('state', h.state, 'at', vault.rfc3339(h.recorded_at)) ORDER BY h.n), '[]')
                 FROM vault.case_state h WHERE h.case_id = c.id),
         'documents', p.documents, 'waiting', p.waiting,
-        'consents', (SELECT count(*) FROM vault.consent k WHERE k.case_id = c.id AND EXISTS (
-            SELECT FROM vault.provisions_at(c.id, as_of) y WHERE y.consent = k.id AND y.faults = '{}')),
+        'consents', (SELECT count(DISTINCT y.consent) FROM vault.provisions_at(c.id, as_of) y WHERE y.faults = '{}'),
         'holds', (SELECT count(*) FROM vault.hold h WHERE h.case_id = c.id AND NOT EXISTS (SELECT FROM vault.hold_end x WHERE x.hold = h.id)),
         'archived', CASE WHEN s.state = 'archived' THEN vault.archived_json(c.id) END)
     FROM (SELECT vault.case_status(c.id, as_of) AS state) s,
@@ -104,20 +103,25 @@ RETURN CASE WHEN parties IS NOT NULL THEN (SELECT coalesce(jsonb_agg(jsonb_build
         'party', vault.party_json(p ->> 'agency', p ->> 'unit'), 'role', p -> 'role', 'one_person', p ? 'professional') ORDER BY place), '[]')
     FROM jsonb_array_elements(parties) WITH ORDINALITY AS x (p, place)) END;
 
-CREATE OR REPLACE FUNCTION vault.my_consent_json(c vault.consent, process text, as_of timestamptz) RETURNS jsonb
+-- A representative is shown no clause that names a class which the authority does not name.
+CREATE OR REPLACE FUNCTION vault.my_consent_json(c vault.consent, process text, t vault.token, as_of timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN (SELECT jsonb_build_object('id', c.id, 'case', c.case_id, 'process', process, 'form', c.form, 'signed_on', c.signed_on,
         'capacity', c.capacity, 'authority', c.authority, 'verified_how', c.verified_how, 'language', c.language, 'valid_from', c.valid_from,
         'valid_until', c.valid_until, 'replaces', c.replaces,
         'replaced_by', (SELECT y.id FROM vault.consent y WHERE y.replaces = c.id ORDER BY y.n LIMIT 1),
         'recorded_at', vault.rfc3339(c.recorded_at), 'about', vault.b64(c.sealed_about), 'can_confirm', vault.can_confirm(c, as_of),
-        'provisions', (SELECT jsonb_agg(jsonb_build_object('number', p.number, 'effect', p.effect,
+        'in_force', EXISTS (SELECT FROM vault.provisions_at(c.case_id, as_of) p WHERE p.consent = c.id AND p.faults = '{}'),
+        -- What every clause of it has.
+        'faults', vault.in_order(ARRAY(SELECT f FROM vault.provisions_at(c.case_id, as_of) p CROSS JOIN LATERAL unnest(p.faults) f WHERE p.consent = c.id
+            GROUP BY f HAVING count(*) = (SELECT count(*) FROM vault.provision y WHERE y.consent = c.id))),
+        'provisions', (SELECT coalesce(jsonb_agg(jsonb_build_object('number', p.number, 'effect', p.effect,
                 'recipients', vault.scope_parties_json(p.recipients), 'sources', vault.scope_parties_json(p.sources), 'documents', p.documents,
                 'actions', p.actions, 'purposes', p.purposes, 'dated_from', p.dated_from, 'dated_until', p.dated_until,
                 'protected_classes', p.protected_classes, 'future_documents', p.future_documents, 'in_force', p.faults = '{}', 'faults', p.faults,
                 'withdrawn_at', (SELECT vault.rfc3339(min(w.recorded_at)) FROM vault.withdrawal w
-                    WHERE w.consent = c.id AND (w.provisions IS NULL OR p.number = ANY (w.provisions)))) ORDER BY p.number)
-            FROM vault.provisions_at(c.case_id, as_of) p WHERE p.consent = c.id),
+                    WHERE w.consent = c.id AND (w.provisions IS NULL OR p.number = ANY (w.provisions)))) ORDER BY p.number), '[]')
+            FROM vault.provisions_at(c.case_id, as_of) p WHERE p.consent = c.id AND vault.may_see_classes(t, coalesce(p.protected_classes, '{}'), as_of)),
         'history', (SELECT jsonb_agg(jsonb_build_object('what', h.what, 'at', vault.rfc3339(h.at), 'by', vault.party_json(e.agency, NULL), 'actor', e.actor,
                 'provisions', h.provisions, 'given_at', vault.rfc3339(h.given_at), 'withdrawal', h.withdrawal, 'sealed_reason', vault.b64(h.reason),
                 'consent', h.consent) ORDER BY h.at, h.what)
@@ -138,6 +142,18 @@ RETURN (SELECT jsonb_build_object('id', b.id, 'case', b.case_id, 'pause', b.paus
 
 -- ---------------------------------------------------------------- who can open my papers now
 
+-- The last day on which a way in holds: the consent's (a guardian's ends before the 18th birthday), or the membership's; null
+-- until further notice.
+CREATE OR REPLACE FUNCTION vault.holds_until(a_case uuid, an_agency text, a_role text, a_consent uuid, as_of timestamptz) RETURNS date
+LANGUAGE sql STABLE
+RETURN least(
+    (SELECT least(c.valid_until, CASE WHEN c.capacity = 'guardian' AND NOT EXISTS (SELECT FROM vault.consent_confirmation f WHERE f.consent = c.id)
+            THEN (SELECT cl.adult_on - 1 FROM vault.client cl WHERE cl.id = cc.client) END)
+     FROM vault.consent c JOIN vault.client_case cc ON cc.id = c.case_id WHERE c.id = a_consent),
+    (SELECT nullif(max(coalesce(m.until_day, 'infinity')), 'infinity') FROM vault.member m
+     WHERE m.case_id = a_case AND m.agency = an_agency AND (a_role IS NULL OR m.role = a_role) AND m.from_day <= vault.helsinki_day(as_of)
+       AND NOT EXISTS (SELECT FROM vault.member_end x WHERE x.member = m.id)));
+
 -- The readers of a case as rows for people. A representative is shown no class that the authority does not name.
 CREATE OR REPLACE FUNCTION vault.my_readers_json(a_case uuid, t vault.token, with_documents boolean, as_of timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
@@ -148,14 +164,9 @@ BEGIN ATOMIC
         SELECT w.agency, w.unit, w.role, w.one_person, jsonb_build_object('basis', w.basis, 'consent', w.consent, 'provision', w.provision,
             'purposes', w.purposes, 'protected_classes', w.classes, 'documents', CASE WHEN with_documents THEN to_jsonb(w.documents) ELSE '[]' END,
             'types', (SELECT jsonb_object_agg(y.type, y.n) FROM (SELECT d.type, count(*) AS n FROM vault.document d WHERE d.id = ANY (w.documents) GROUP BY d.type) y),
-            'until', least(CASE WHEN c.id IS NOT NULL THEN c.valid_until END,
-                CASE WHEN c.capacity = 'guardian' AND NOT EXISTS (SELECT FROM vault.consent_confirmation f WHERE f.consent = c.id)
-                    THEN (SELECT cl.adult_on - 1 FROM vault.client_case cc JOIN vault.client cl ON cl.id = cc.client WHERE cc.id = a_case) END,
-                (SELECT nullif(max(coalesce(m.until_day, 'infinity')), 'infinity') FROM vault.member m WHERE m.case_id = a_case AND m.agency = w.agency
-                    AND (w.role IS NULL OR m.role = w.role) AND m.from_day <= vault.helsinki_day(as_of)
-                    AND NOT EXISTS (SELECT FROM vault.member_end x WHERE x.member = m.id)))) AS way,
-            w.basis <> 'own-document' AS b, c.n, w.provision, w.classes
-        FROM way w LEFT JOIN vault.consent c ON c.id = w.consent
+            'until', vault.holds_until(a_case, w.agency, w.role, w.consent, as_of)) AS way,
+            w.basis <> 'own-document' AS b, (SELECT c.n FROM vault.consent c WHERE c.id = w.consent) AS n, w.provision, w.classes
+        FROM way w
     )
     SELECT coalesce(jsonb_agg(r.j ORDER BY r.agency, r.role NULLS FIRST, r.unit NULLS FIRST, r.one_person NULLS FIRST), '[]')
     FROM (SELECT x.agency, x.role, x.unit, x.one_person, jsonb_build_object('case', a_case, 'party', vault.party_json(x.agency, x.unit), 'role', x.role,
@@ -205,7 +216,7 @@ BEGIN
                 UNION SELECT 'register:' || t.client WHERE i ->> 'sealed_reason' IS NOT NULL) y);
     WHEN 'my-consents' THEN
         SELECT jsonb_agg(x.j ORDER BY x.id) INTO items FROM (
-            SELECT c.id, vault.my_consent_json(c, cc.process, as_of) AS j FROM vault.consent c JOIN vault.client_case cc ON cc.id = c.case_id
+            SELECT c.id, vault.my_consent_json(c, cc.process, t, as_of) AS j FROM vault.consent c JOIN vault.client_case cc ON cc.id = c.case_id
             WHERE c.case_id = ANY (cases) AND c.id > after AND (one IS NULL OR c.id = one) ORDER BY c.id LIMIT page_size) x;
         hidden := hidden OR (one IS NOT NULL AND items IS NULL);
         keys := CASE WHEN items IS NOT NULL THEN jsonb_build_array('register:' || t.client) ELSE '[]' END;
@@ -213,6 +224,7 @@ BEGIN
         SELECT jsonb_agg(x.j ORDER BY x.id) INTO items FROM (
             SELECT b.id, vault.my_prohibition_json(b, as_of) AS j FROM vault.prohibition b
             WHERE b.client = t.client AND b.id > after AND (b.case_id IS NULL OR b.case_id = ANY (cases)) AND (one IS NULL OR b.id = one)
+              AND vault.may_see_classes(t, coalesce(b.protected_classes, '{}'), as_of)
             ORDER BY b.id LIMIT page_size) x;
         hidden := hidden OR (one IS NOT NULL AND items IS NULL);
         more := jsonb_build_object('paused', vault.is_paused(t.client, as_of));

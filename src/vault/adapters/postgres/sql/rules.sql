@@ -107,15 +107,14 @@ BEGIN ATOMIC
                               AND (w.provisions IS NULL OR p.number = ANY (w.provisions))) THEN 'withdrawn' END,
             CASE WHEN EXISTS (SELECT FROM vault.consent later WHERE later.replaces = c.id AND later.recorded_at <= as_of) THEN 'superseded' END,
             -- What a guardian signed lapses on the 18th birthday until the client confirms it.
-            CASE WHEN c.capacity = 'guardian' AND today.day >= cl.adult_on
+            CASE WHEN c.capacity = 'guardian' AND today.day >= (SELECT cl.adult_on FROM vault.client cl WHERE cl.id = cc.client)
                   AND NOT EXISTS (SELECT FROM vault.consent_confirmation f WHERE f.consent = c.id AND f.recorded_at <= as_of)
                  THEN 'guardian-consent-lapsed' END,
-            CASE WHEN EXISTS (SELECT FROM vault.client_death d WHERE d.client = cl.id AND d.recorded_at <= as_of AND d.died_on <= today.day)
+            CASE WHEN EXISTS (SELECT FROM vault.client_death d WHERE d.client = cc.client AND d.recorded_at <= as_of AND d.died_on <= today.day)
                  THEN 'client-deceased' END], NULL)
     FROM (SELECT vault.helsinki_day(as_of) AS day) today
     JOIN vault.consent c ON c.case_id = a_case AND c.recorded_at <= as_of
     JOIN vault.client_case cc ON cc.id = c.case_id
-    JOIN vault.client cl ON cl.id = cc.client
     JOIN vault.provision p ON p.consent = c.id
     ORDER BY c.n, p.number;
 END;
