@@ -48,6 +48,7 @@ from vault.oauth.resource import ResourceGuard, challenge_headers
 from vault.oauth.routes import oauth_router
 from vault.oauth.server import OAuthParts
 from vault.oauth.tokens import IssuerKeys
+from vault.pages.about import about_router
 from vault.pages.common import common_routers
 from vault.pages.faults import HANDLERS
 from vault.pages.my.parts import MyParts
@@ -255,11 +256,11 @@ def build_app(
     ]  # fmt: skip
     my_parts = MyParts(
         mine=Mine(parts.door, parts.keyring), consents=parts.consents, documents=parts.documents,
-        openings=Openings(parts.door), releasing=release_to,
+        openings=Openings(parts.door), requests=desks.requests, authorities=authorities, releasing=release_to,
     )  # fmt: skip
     shell = Shell(secure=parts.oauth.issuer.startswith("https:"))
     app = create_app(
-        [*routers, *common_routers(shell), *sign_in_routers(sign_in, authorities), my_router(my_parts, require_client), *also], for_people=HANDLERS, authenticate=guard.authenticate,
+        [*routers, *common_routers(shell), *sign_in_routers(sign_in, authorities), my_router(my_parts, require_client), about_router(), *also], for_people=HANDLERS, authenticate=guard.authenticate,
         idempotency=Idempotency(parts.door, parts.keyring),
         limits=Limits(), metrics=parts.metrics, challenge_headers=challenge_headers, max_json_bytes=parts.settings.max_json_bytes,
         version=version("consent-vault"), on_startup=[parts.warm], on_shutdown=[parts.close],

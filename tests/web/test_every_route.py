@@ -36,7 +36,7 @@ OPEN = {
     "GET /.well-known/oauth-authorization-server", "GET /oauth/jwks", "POST /oauth/token", "POST /oauth/revoke",
     "GET /health/live", "GET /health/ready", "GET /metrics", "GET /schema/openapi.json",
     "GET /v1/log/checkpoint", "GET /v1/log/tile/{tile:path}", "GET /v1/log/proof/{entry:uuid}", "GET /v1/log/restart",
-    "GET /static/{name:str}", "GET /language/{code:str}", "GET /", "GET /sign-in", "GET /sign-in/staff", "GET /sign-in/to/{provider:str}",
+    "GET /static/{name:str}", "GET /language/{code:str}", "GET /about", "GET /accessibility", "GET /feedback", "GET /", "GET /sign-in", "GET /sign-in/staff", "GET /sign-in/to/{provider:str}",
     "GET /sign-in/callback/{provider:str}", "GET /sign-in/keys", "POST /sign-out",
 }  # fmt: skip
 
@@ -95,7 +95,11 @@ PAGES = {
     "GET /my/consents/{consent:uuid}", "GET /my/consents/{consent:uuid}/withdraw",
     "POST /my/consents/{consent:uuid}/withdraw", "POST /my/consents/{consent:uuid}/confirm", "GET /my/prohibitions",
     "GET /my/prohibitions/new", "POST /my/prohibitions/new", "GET /my/prohibitions/{prohibition:uuid}/end",
-    "POST /my/prohibitions/{prohibition:uuid}/end", "GET /my/log",
+    "POST /my/prohibitions/{prohibition:uuid}/end", "GET /my/log", "GET /my/requests", "GET /my/requests/{asked:uuid}",
+    "POST /my/requests/{asked:uuid}/fee", "POST /my/requests/new", "GET /my/representatives",
+    "GET /my/representatives/new", "POST /my/representatives/new", "GET /my/representatives/{authority:uuid}/end",
+    "POST /my/representatives/{authority:uuid}/end", "POST /my/representatives/{authority:uuid}/bar",
+    "GET /my/requests/new",
 }  # fmt: skip
 
 # Route -> (the body to send, what another agency's professional gets, what another agency's system gets)

@@ -25,6 +25,7 @@ class RequestKind(StrEnum):
     EXPLANATION = "explanation"  # "ask why": the grounds of one entry of the log
     LOG_NAMES = "log-names"
     LOG_OLDER = "log-older"
+    FEEDBACK = "feedback"  # on how usable the pages are, or anything else (FI 306/2019 § 10)
 
 
 class RequestState(StrEnum):

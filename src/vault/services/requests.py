@@ -59,7 +59,7 @@ def check_request(new: NewRequest) -> dict[str, object]:
     if new.kind == RequestKind.LOG_OLDER and not new.special_reason.strip():
         detail = "entries older than two years are given only for a special reason; say what yours is"
         raise InvalidInput(detail, field="special_reason", code="missing-field")
-    if new.kind == RequestKind.CORRECTION and not new.text.strip():
+    if new.kind in (RequestKind.CORRECTION, RequestKind.FEEDBACK) and not new.text.strip():
         raise InvalidInput("say what is wrong and what is right", field="text", code="missing-field")
     if (new.kind == RequestKind.EXPLANATION) != (new.entry is not None) and new.kind != RequestKind.LOG_NAMES:
         raise InvalidInput("an explanation is asked for one entry of the log", field="entry", code="missing-field")

@@ -12,11 +12,13 @@ from litestar import Response
 from vault.errors import InvalidInput
 from vault.model import DocumentId, TokenSecret
 from vault.pages.forms import Form
+from vault.services.authorities import Authorities
 from vault.services.cases import Page
 from vault.services.consents import Consents
 from vault.services.documents import Documents
 from vault.services.mine import Mine
 from vault.services.openings import Openings
+from vault.services.requests import Requests
 from vault.web.session import AnyRequest
 
 T = TypeVar("T")
@@ -37,6 +39,8 @@ class MyParts(msgspec.Struct, frozen=True):
     consents: Consents
     documents: Documents
     openings: Openings
+    requests: Requests
+    authorities: Authorities
     releasing: Releasing
 
 

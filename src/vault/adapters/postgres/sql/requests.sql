@@ -2,6 +2,10 @@
 -- Source: GDPR Art. 12(3) (one month, two more with a notice inside the first), 15, 16; FI 703/2023 §11 (log: two months,
 -- written decision, ombudsman); FI 1050/2018 §34; FI 621/1999 §11, §25; design.md §3.3.
 
+-- Feedback on how usable the pages are is answered in two weeks, and in two more with a notice (FI 306/2019 § 10).
+INSERT INTO vault.request_kind (kind, answer_within, extension, source) VALUES ('feedback', '14 days', '14 days', 'FI 306/2019 § 10')
+ON CONFLICT (kind) DO NOTHING;
+
 -- From which states a step may be taken, and where it leads; the same table as in rules/requests.py. Null: it may not.
 CREATE OR REPLACE FUNCTION vault.request_next(a_state text, a_step text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
