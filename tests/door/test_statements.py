@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.authorities import insert_authority
 from tests.support.database import Database
 from tests.support.recorded import Asker
 from tests.support.scene import COORDINATOR, NURSE, PHYSICIAN, Scene, plain_world, set_scene
@@ -19,6 +20,7 @@ from tests.support.worlds import Agency, World
 BOTH = pytest.mark.parametrize("vault_db", ["18", "15"], indirect=True)
 TABLES = "SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'vault'::regnamespace AND c.relkind IN ('r', 'p')"
 STRANGER = Asker("professional", "ulko", None, professionals("ulko")[0], "nurse", "care")
+AUTHORITY = uuid.UUID("01970000-0000-7000-8000-00000000a117")
 NOWHERE = uuid.UUID("01980000-0000-7000-8000-000000000000")
 ABOUT = {"type": "saate", "language": "fi", "dated": "2026-03-01", "protected_classes": [], "third_persons": False,
          "check_before_client": False, "original": True, "media_type": "text/plain"}  # fmt: skip
@@ -32,7 +34,9 @@ def with_a_stranger() -> World:
 
 @pytest.fixture
 async def crowd(vault_db: Database) -> Scene:
-    return await set_scene(vault_db, with_a_stranger())
+    scene = await set_scene(vault_db, with_a_stranger())
+    await insert_authority(scene, id=AUTHORITY)
+    return scene
 
 
 def calls(scene: Scene, *, exists: bool) -> dict[str, tuple[str, tuple[Any, ...]]]:
@@ -40,11 +44,13 @@ def calls(scene: Scene, *, exists: bool) -> dict[str, tuple[str, tuple[Any, ...]
     case, paper = (scene.case, scene.paper) if exists else (NOWHERE, NOWHERE)
     consent, client = (scene.consent, scene.client) if exists else (NOWHERE, NOWHERE)
     member = scene.world.members[0].id if exists else NOWHERE
+    authority = AUTHORITY if exists else NOWHERE
     new = uuid.uuid4()
     key = ("document", str(new), f"case:{case}", b"\1" * 61)
     door = "CALL vault.door($1, $2, $3, $4, $5)"
     listing = {
-        f"list {t}": (door, ("list", case, None, {"target": t})) for t in ("case", "documents", "consents", "log")
+        f"list {t}": (door, ("list", case, None, {"target": t}))
+        for t in ("case", "documents", "consents", "log", "authorities", "authority-register")
     }
     return listing | {
         "open": (door, ("open", None, paper, {})),
@@ -65,6 +71,11 @@ def calls(scene: Scene, *, exists: bool) -> dict[str, tuple[str, tuple[Any, ...]
                            (new, case, {"form": str(new)}, bytes(32), b"\1")),
         "consent_withdraw": ("SELECT * FROM vault.consent_withdraw($1, $2, $3, NULL, NULL, NULL)", (new, consent)),
         "client_died": ("SELECT * FROM vault.client_died($1, $2, '2026-03-01'::date)", (client,)),
+        "authority_record": ("SELECT * FROM vault.authority_record($1, $2, $3, $3, $4, $5, $6)",
+                             (new, case, {"kind": "authorised", "scope": "see", "classes": []}, bytes(32), b"\1")),
+        "authority_end": ("SELECT * FROM vault.authority_end($1, $2)", (authority,)),
+        "authority_bar": ("SELECT * FROM vault.authority_bar($1, $2, true)", (authority,)),
+        "identity_link": ("SELECT * FROM vault.identity_link($1, $2, $3)", (case, bytes(32))),
         "explain": ("SELECT * FROM vault.explain($1, $2, 'ulko', NULL, 'nurse', NULL, 'read', 'care', NULL)", (paper,)),
     }  # fmt: skip
 

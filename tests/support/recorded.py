@@ -31,6 +31,7 @@ class Asker(NamedTuple):
     role: str | None = None
     purpose: str | None = None
     client: uuid.UUID | None = None
+    authority: uuid.UUID | None = None
 
 
 def asker_of(ask: Ask) -> Asker:
@@ -71,7 +72,7 @@ async def insert_token(owner: Any, asker: Asker, *, issued_at: dt.datetime) -> b
         "secret_sha256": hashlib.sha256(secret).digest(), "actor": asker.actor, "agency": asker.agency, "unit": asker.unit,
         "application": asker.agency and f"app-{asker.agency}",
         "professional": professional_id(asker.agency or "", asker.professional or "") if known else None,
-        "role": asker.role, "purpose": asker.purpose, "client": asker.client, "assertion": bytes(32),
+        "role": asker.role, "purpose": asker.purpose, "client": asker.client, "authority": asker.authority, "assertion": bytes(32),
         "issued_at": issued_at, "expires_at": issued_at + dt.timedelta(minutes=5),
     }  # fmt: skip
     await insert(owner, "token", [row])

@@ -56,5 +56,7 @@ def staff_session(service: Service, subject: str, role: str, language: str = "fi
 
 def browser(service: Service, session: Session | None = None) -> httpx.Client:
     """A plain HTTP client with the session's cookie; it follows no redirect."""
-    cookies = {} if session is None else {"vault": encode_secret(session.secret)}
-    return httpx.Client(base_url=service.url, cookies=cookies, timeout=60, trust_env=False)
+    client = httpx.Client(base_url=service.url, timeout=60, trust_env=False)
+    if session is not None:
+        client.cookies.set("vault", encode_secret(session.secret), domain="127.0.0.1", path="/")
+    return client

@@ -13,7 +13,7 @@ import msgspec
 from joserfc import jwk, jws
 from joserfc.errors import JoseError
 
-from vault.errors import SignInRefused
+from vault.errors import SignInRefused, Unauthenticated
 from vault.oauth.jose import PRIVATE_MEMBERS, PUBLIC_MEMBERS, RSA_BITS, decode_b64, parse_object, refuse_tricks
 from vault.oauth.jose import StrictRegistry as Registry
 from vault.services.tokens import Jwk
@@ -52,7 +52,10 @@ def parse_header(compact: str) -> dict[str, Any]:
 def verify_id_token(compact: str, keys: Sequence[Jwk], expected: Expected, now: float) -> dict[str, Any]:
     """The token's claims, all of them checked. Raises: SignInRefused. Source: OpenID Connect Core 1.0 §2, §3.1.3.7."""
     header = parse_header(compact)
-    refuse_tricks(header, "ID token")
+    try:
+        refuse_tricks(header, "ID token")
+    except Unauthenticated as error:
+        raise _refused("header") from error
     claims = _verified(compact, header, keys)
     _check_parties(claims, expected)
     _check_times(claims, expected, now)

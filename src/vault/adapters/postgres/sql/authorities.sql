@@ -30,7 +30,7 @@ BEGIN
         WHEN 'my-mandates' THEN t.actor IN ('client', 'representative')
         WHEN 'my-authorities' THEN t.actor = 'client'
         WHEN 'my-authority-register' THEN t.actor = 'client' AND t.client IS NOT NULL
-        ELSE cc.id IS NOT NULL AND vault.may_keep_authorities(t, cc.id, as_of) END;
+        ELSE vault.may_keep_authorities(t, cc.id, as_of) AND cc.id IS NOT NULL END;
     IF target = 'my-mandates' THEN
         SELECT * INTO own FROM vault.session s WHERE s.secret_sha256 = t.secret_sha256;
         SELECT jsonb_agg(x.j ORDER BY x.id), array_agg('register:' || x.client) INTO items, keys FROM (
@@ -73,8 +73,8 @@ BEGIN
     e.case_id := coalesce(a_case, shown_in);
     the_client := coalesce((SELECT c.client FROM vault.client_case c WHERE c.id = coalesce(a_case, shown_in)), t.client);
     e.client := the_client; e.facts := 'authority:' || an_authority;
-    IF the_client IS NULL OR NOT coalesce(CASE WHEN by_client THEN the_client = t.client
-            ELSE vault.may_keep_authorities(t, coalesce(a_case, shown_in), now) END, false) THEN
+    IF NOT coalesce(CASE WHEN by_client THEN the_client = t.client ELSE vault.may_keep_authorities(t, coalesce(a_case, shown_in), now) END, false)
+        OR the_client IS NULL THEN
         RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL);
     END IF;
     IF (by_client AND about ->> 'kind' <> 'authorised') OR (a_case IS NULL AND NOT by_client AND t.actor <> 'records-officer') THEN
