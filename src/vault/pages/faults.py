@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
+from urllib.parse import quote
 
 from litestar import Response
 from litestar.exceptions import HTTPException
@@ -48,6 +49,10 @@ _FAULTS: Final[Mapping[type[errors.VaultError], Fault]] = {
     ),
     errors.ConfirmationRequired: Fault(
         428, N_("Please confirm first"), N_("This is specially protected. Go back, and confirm that you mean to open it.")
+    ),
+    errors.IdentificationRequired: Fault(
+        403, N_("Identify yourself once more"),
+        N_("This is everything that is kept about you. To be sure that it is you, we ask you to identify yourself once more."),
     ),
     errors.Unauthenticated: Fault(
         401, N_("Please sign in"), N_("You have been signed out, so that nobody else can see your papers on this device.")
@@ -122,7 +127,12 @@ HANDLERS: Final[ExceptionHandlersMap] = {
 
 def page_of(request: AnyRequest, fault: Fault, status: int) -> Response[bytes]:
     """That fault as a page."""
-    answer = render(request, "fault.html", status_code=status, fault=fault, signed_out=status == 401)
+    to, press = "/", N_("Go to the first page")
+    if fault is _FAULTS[errors.IdentificationRequired]:
+        to, press = f"/sign-in/again?after={quote(request.url.path)}", N_("Identify yourself")
+    elif status == 401:
+        to, press = f"/sign-in?after={quote(request.url.path)}", N_("Sign in")
+    answer = render(request, "fault.html", status_code=status, fault=fault, to=to, press=press)
     if status in (429, 503):
         answer.headers["Retry-After"] = RETRY_AFTER_S
     return answer

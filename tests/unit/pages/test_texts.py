@@ -35,6 +35,16 @@ def test_every_translation_fills_the_same_places(language: str) -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize("language", ["fi", "sv"])
+def test_a_message_reads_the_same_in_every_area(language: str) -> None:
+    said: dict[object, set[object]] = {}
+    for catalog in read_language(language).values():
+        for message in catalog:
+            if message.id:
+                said.setdefault(str(message.id), set()).add(str(message.string))
+    assert {message: texts for message, texts in said.items() if len(texts) > 1} == {}
+
+
 def test_the_catalogues_are_those_of_the_code() -> None:
     done = subprocess.run(
         [sys.executable, ROOT / "tools/messages.py", "--check"], check=False, capture_output=True, text=True
