@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.database import Database, make_vault
 from tests.support.postgres import Servers
+from tests.support.rgw import Gateways
 from vault.adapters.embedded import EmbeddedPostgres
 
 # Debian 12's own Node.js is too old for what the tests start with it.
@@ -26,6 +27,13 @@ def postgres_servers() -> Iterator[Servers]:
     servers = Servers()
     yield servers
     servers.stop()
+
+
+@pytest.fixture(scope="session")
+def gateways() -> Iterator[Gateways]:
+    gateways = Gateways()
+    yield gateways
+    gateways.stop()
 
 
 @pytest.fixture

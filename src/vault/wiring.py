@@ -41,7 +41,7 @@ from vault.api.metrics import LogGauges, MeasuredDoor, Metrics, metrics_router
 from vault.api.openings import my_log_router, openings_router
 from vault.api.release import release_to
 from vault.api.requests import desk_router, my_requests_router
-from vault.api.transfers import transfers_router
+from vault.api.transfers import archive_requests_router, transfers_router
 from vault.oauth.relying_party import RelyingParty, keys_router
 from vault.oauth.remote_keys import HttpRemoteKeys
 from vault.oauth.resource import ResourceGuard, challenge_headers
@@ -248,7 +248,7 @@ def build_app(
         oauth_router(parts.oauth), cases_router(parts.cases), documents_router(parts.documents), consents_router(parts.consents), closing_router(parts.closing),
         me_router(Mine(parts.door, parts.keyring), parts.documents, parts.consents),
         my_requests_router(desks.requests), desk_router(desks.desk, desks.withholding, desks.misfiled),
-        transfers_router(parts.transfers), openings_router(Openings(parts.door)), my_log_router(Openings(parts.door)),
+        transfers_router(parts.transfers), archive_requests_router(parts.transfers), openings_router(Openings(parts.door)), my_log_router(Openings(parts.door)),
         authorities_router(authorities), keys_router(relying),
         exports_router(parts.exports),
         log_router(Transparency(log)),

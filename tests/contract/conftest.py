@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,6 @@ from tests.support.places import Place, s3_store_at
 from tests.support.rgw import Gateway, Gateways
 from vault.adapters.stores.directory import DirectoryStore
 from vault.adapters.stores.s3 import S3Store
-
-
-@pytest.fixture(scope="session")
-def gateways() -> Iterator[Gateways]:
-    gateways = Gateways()
-    yield gateways
-    gateways.stop()
 
 
 @pytest.fixture

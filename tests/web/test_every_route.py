@@ -144,6 +144,8 @@ GUARDED: dict[str, tuple[Any, int, int]] = {
     "POST /v1/transfers/{transfer:uuid}/approve": (None, 404, 404),
     "POST /v1/transfers/{transfer:uuid}/receipt": ({"receipt": "a.b.c"}, 403, 403),
     "POST /v1/transfers/{transfer:uuid}/reject": ({"reason": "x"}, 404, 404),
+    "GET /v1/archive-requests": (None, 403, 403),
+    "POST /v1/archive-requests/{asked:uuid}/answer": ({"outcome": "given"}, 404, 404),
     "GET /v1/requests": (None, 403, 403),
     "POST /v1/requests": (
         {"client": str(NOBODY), "kind": "self-access", "received_how": "paper", "received_on": "2026-01-07"},

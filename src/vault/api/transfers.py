@@ -25,6 +25,12 @@ class Rejection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
 
 
+class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``outcome`` is ``given``, ``refused`` or ``not-found``."""
+
+    outcome: str
+
+
 def transfers_router(transfers: Transfers) -> Router:
     """All routes below /v1/transfers."""
     return Router(
@@ -33,6 +39,30 @@ def transfers_router(transfers: Transfers) -> Router:
         before_request=read_strictly,
         tags=["transfers"],
         route_handlers=[*_read_handlers(transfers), *_act_handlers(transfers)],
+    )
+
+
+def archive_requests_router(transfers: Transfers) -> Router:
+    """All routes below /v1/archive-requests."""
+
+    @get("/")
+    async def list_requests(request: AnyRequest, cursor: Cursor = None, limit: Limit = 50) -> Response[dict[str, Any]]:
+        """What people asked for that the caller's archive has, with the day by which each is answered."""
+        return listed(await transfers.list_requests(secret_of(request), after=cursor, limit=limit))
+
+    @post("/{asked:uuid}/answer", status_code=200)
+    async def answer(
+        request: AnyRequest, asked: FromPath[uuid.UUID], data: JSONBody[Answer]
+    ) -> Response[dict[str, Any]]:
+        """Note how the archive answered; once."""
+        return _answer(await transfers.answer_request(secret_of(request), asked, data.outcome))
+
+    return Router(
+        "/v1/archive-requests",
+        guards=[require_token, require_plain],
+        before_request=read_strictly,
+        tags=["transfers"],
+        route_handlers=[list_requests, answer],
     )
 
 

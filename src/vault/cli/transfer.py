@@ -76,7 +76,8 @@ def archive(
     click.echo(f"closed cases of {agency} go to {archive}, encrypted to {', '.join(item['name'] for item in checked)}")
 
 
-@transfer.command("retire-receipt-key")
+# A key's id may begin with a hyphen.
+@transfer.command("retire-receipt-key", context_settings={"ignore_unknown_options": True})
 @click.argument("archive", metavar="ARCHIVE")
 @click.argument("kid", metavar="KEY-ID")
 def retire_receipt_key(archive: str, kid: str) -> None:

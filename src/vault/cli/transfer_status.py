@@ -9,6 +9,7 @@ from typing import Any
 WAITS = {
     "hold": "a hold",
     "unfinished-upload": "an upload that has not ended",
+    "open-request": "a person's request that is not answered yet",
     "approvals": "the approval of two archivists",
     "receipt": "the archive's receipt",
     "waiting-time": "the waiting time",

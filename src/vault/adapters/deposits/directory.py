@@ -5,6 +5,7 @@ write to a hidden file → fsync → rename to its name → fsync the directory 
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 import re
@@ -112,7 +113,8 @@ def _publish(file: BinaryIO, draft: Path, target: Path) -> None:
 
 
 def _abandon(file: BinaryIO, draft: Path) -> None:
-    file.close()
+    with contextlib.suppress(OSError):  # a full disk refuses what is still to be written
+        file.close()
     draft.unlink(missing_ok=True)
 
 

@@ -12,7 +12,9 @@ RETURN (SELECT p FROM vault.transfer_package p WHERE p.transfer = a_transfer ORD
 -- Why a closed case stays here for now; empty when nothing is pending.
 CREATE OR REPLACE FUNCTION vault.pending(a_case uuid) RETURNS text[]
 LANGUAGE sql STABLE
-RETURN array_remove(ARRAY[CASE WHEN vault.is_held(a_case) THEN 'hold' END,
+RETURN array_remove(ARRAY[CASE
+    WHEN EXISTS (SELECT FROM vault.hold h WHERE h.case_id = a_case AND NOT EXISTS (SELECT FROM vault.hold_end x WHERE x.hold = h.id)) THEN 'hold'
+    WHEN vault.is_held(a_case) THEN 'open-request' END,
     CASE WHEN EXISTS (SELECT FROM vault.attempt a JOIN vault.document d ON d.id = a.document WHERE d.case_id = a_case
         AND NOT EXISTS (SELECT FROM vault.filing f WHERE f.document = d.id)
         AND NOT EXISTS (SELECT FROM vault.attempt_end x WHERE x.object = a.object)) THEN 'unfinished-upload' END], NULL);
@@ -53,7 +55,7 @@ RETURN t.actor = 'worker' AND t.case_id = a_case AND 'package' = ANY (t.acts) AN
 -- May the worker at it destroy the case's keys? The archive has signed, and the package was read back within the hour.
 CREATE OR REPLACE FUNCTION vault.may_destroy(t vault.token, a_case uuid, as_of timestamptz) RETURNS boolean
 LANGUAGE sql STABLE
-RETURN t.actor = 'worker' AND t.case_id = a_case AND 'destroy' = ANY (t.acts) AND NOT vault.is_held(a_case)
+RETURN t.actor = 'worker' AND t.case_id = a_case AND 'destroy' = ANY (t.acts) AND vault.pending(a_case) = '{}'
     AND vault.recorded_state(a_case, as_of) = 'in-transfer'
     AND EXISTS (SELECT FROM vault.transfer x JOIN vault.transfer_state s ON s.transfer = x.id AND s.n = (vault.transfer_at(x.id)).n
         WHERE x.case_id = a_case AND vault.is_at(t, x.id) AND s.state = 'verified' AND s.recorded_at > as_of - interval '1 hour'
@@ -189,22 +191,19 @@ END;
 
 -- ---------------------------------------------------------------- requests for what the archive has
 
--- Route a request to the archive that has the case; its id, or null when the case is here. Called by who records requests.
-CREATE OR REPLACE FUNCTION vault.request_route(a_case uuid, a_request uuid, a_due date, an_entry uuid, as_of timestamptz) RETURNS uuid
-LANGUAGE plpgsql VOLATILE
-AS $route$
-DECLARE
-    there record;
-    routed uuid := vault.uuid7(as_of);
-BEGIN
-    SELECT * INTO there FROM vault.archived_at(a_case);
-    IF there.reference IS NULL THEN RETURN NULL; END IF;
-    INSERT INTO vault.archive_request (id, transfer, of_request, due_on, entry, recorded_at)
-    VALUES (routed, there.reference, a_request, a_due, an_entry, as_of);
-    PERFORM vault.tell('archive-request', 'case:' || a_case, an_entry, as_of);
-    RETURN routed;
-END
-$route$;
+-- Route a request to the archives that have what it asks for: one row for each archived case. Called by who records requests.
+CREATE OR REPLACE FUNCTION vault.request_route(a_request uuid, a_due date, an_entry uuid, as_of timestamptz) RETURNS bigint
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+    WITH routed AS (
+        INSERT INTO vault.archive_request (id, transfer, of_request, due_on, entry, recorded_at)
+        SELECT vault.uuid7(as_of), there.reference, r.id, a_due, an_entry, as_of
+        FROM vault.request r JOIN vault.client_case c ON c.client = r.client AND c.controller = r.controller AND c.id = coalesce(r.case_id, c.id)
+            CROSS JOIN LATERAL vault.archived_at(c.id) there
+        WHERE r.id = a_request AND NOT EXISTS (SELECT FROM vault.archive_request x WHERE x.of_request = r.id AND x.transfer = there.reference)
+        RETURNING id)
+    SELECT count(*) FROM routed;
+END;
 
 CREATE OR REPLACE FUNCTION vault.archive_request_json(r vault.archive_request) RETURNS jsonb
 LANGUAGE sql STABLE

@@ -102,6 +102,8 @@ BEGIN
             coalesce(about ->> 'language', (SELECT x.language FROM vault.client_about x WHERE x.client = whose ORDER BY x.n DESC LIMIT 1)),
             CASE WHEN own THEN 'own-pages' ELSE about ->> 'received_how' END, received, (about ->> 'from')::date, (about ->> 'until')::date, sealed, e.id, now);
         PERFORM vault.request_put(a_request, 'received', vault.due_day(a_kind, received, false), NULL, NULL, NULL, t, e.id, now);
+        -- What the archive has by now is asked for there.
+        IF a_kind = 'self-access' THEN PERFORM vault.request_route(a_request, vault.due_day(a_kind, received, false), e.id, now); END IF;
         IF own OR about ->> 'identified_how' IS NOT NULL THEN
             PERFORM vault.request_put(a_request, 'identified', vault.due_day(a_kind, received, false),
                 jsonb_build_object('identified_how', CASE WHEN own THEN 'strong-identification' ELSE about ->> 'identified_how' END), NULL, NULL, t, e.id, now);

@@ -203,10 +203,10 @@ END;
 CREATE OR REPLACE FUNCTION vault.has_work(x vault.transfer) RETURNS boolean
 LANGUAGE sql STABLE
 RETURN CASE (vault.transfer_at(x.id)).state
-    WHEN 'due' THEN vault.transfer_approvals(x.id) >= 2
+    WHEN 'due' THEN vault.transfer_approvals(x.id) >= 2 AND vault.pending(x.case_id) = '{}'
     WHEN 'shredded' THEN EXISTS (SELECT FROM vault.shredded_objects(x.case_id))
     WHEN 'beyond-recovery' THEN EXISTS (SELECT FROM vault.shredded_objects(x.case_id))
-    WHEN 'verified' THEN vault.shred_from(x) <= vault.clock()
+    WHEN 'verified' THEN vault.shred_from(x) <= vault.clock() AND vault.pending(x.case_id) = '{}'
     ELSE (vault.transfer_at(x.id)).state IN ('packaged', 'sent', 'received') END;
 
 -- Take up one transfer: a job is recorded under a new secret, which is told once; the one before it, if any, is at an end.
