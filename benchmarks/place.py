@@ -52,14 +52,14 @@ class Place:
     def url(self, role: str, database: str = DATABASE) -> str:
         return self.postgres.url(f"vault_{role}", PASSWORDS[f"vault_{role}"], database)
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, database: str = DATABASE) -> dict[str, str]:
         """The service's settings, as an operator would write them."""
         return {
             "VAULT_ISSUER": ISSUER,
             "VAULT_KEYRING": str(self.path / "keys"),
             "VAULT_STORE": f"file://{self.store}",
-            "VAULT_DATABASE_URL_SERVICE": self.url("service"),
-            "VAULT_DATABASE_URL_TOKENS": self.url("tokens"),
+            "VAULT_DATABASE_URL_SERVICE": self.url("service", database),
+            "VAULT_DATABASE_URL_TOKENS": self.url("tokens", database),
         }
 
     @asynccontextmanager
@@ -74,9 +74,9 @@ class Place:
             await opened.close()
 
     @asynccontextmanager
-    async def service(self, kind: str) -> AsyncIterator[Service]:
+    async def service(self, kind: str, database: str = DATABASE) -> AsyncIterator[Service]:
         """The service's process: ``vault``, or ``plain`` for the same server without a vault."""
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("VAULT_")} | self.environment()
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("VAULT_")} | self.environment(database)
         command = [sys.executable, "-m", "benchmarks.service", kind, str(self.path)]
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220
         try:

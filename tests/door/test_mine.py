@@ -14,8 +14,10 @@ import pytest
 from tests.door.test_statements import BOTH, called_by, written_by
 from tests.support.database import Database
 from tests.support.recorded import Asker
-from tests.support.scene import DAY, NOON, NURSE, TODAY, Scene, plain_world, set_scene
+from tests.support.scene import DAY, NOON, NURSE, TODAY, Scene, permit, plain_world, set_scene
+from tests.support.strategies import LONG_AGO
 from tests.support.worlds import World
+from vault.rules.catalogue import DOCUMENT_TYPES
 
 NOWHERE = uuid.UUID("01980000-0000-7000-8000-000000000000")
 LISTS = ("my-cases", "my-documents", "my-consents", "my-prohibitions", "my-readers")
@@ -181,3 +183,55 @@ async def test_p10_anothers_own_and_nothing_run_the_same_and_write_the_same(vaul
         assert answers[0][1] == answers[1][1], (query, real)
         ran = [set(await called_by(scene, superuser, secret, query, arguments)) for arguments in (real, nothing)]
         assert ran[0] == ran[1], (query, real)
+
+
+PAPERS, AGENCIES = 500, 8
+
+
+def many_papers() -> World:
+    """Eight agencies in two roles each, five hundred papers of eight types and four years, four consents, one of them narrow."""
+    world = plain_world()
+    slugs = [f"virasto-{n}" for n in range(AGENCIES)]
+    types = sorted(DOCUMENT_TYPES)[:AGENCIES]
+    papers = [
+        dataclasses.replace(
+            world.documents[0], id=uuid.uuid4(), type=types[n % AGENCIES], filed_by=slugs[n // 7 % AGENCIES],
+            source_agency=slugs[n // 11 % AGENCIES], dated=TODAY - n % 1400 * DAY, protected_classes=("mental-health",) if n % 9 == 0 else (),
+        )
+        for n in range(PAPERS)
+    ]  # fmt: skip
+    consents = [
+        dataclasses.replace(
+            world.consents[0], id=uuid.uuid4(), order=k + 1, signed_on=TODAY - 300 * k * DAY,
+            provisions=(
+                permit(1, "handle"),
+                *(permit(n + 2, "read", recipients=[{"agency": slugs[2 * k + n]}], documents=[{"type": t} for t in types[k : k + 5]],
+                         purposes=["care", "benefit-decision"], protected_classes=["mental-health"] if n else []) for n in range(2)),
+                {**permit(4), "effect": "deny", "actions": None, "purposes": ["care"], "recipients": [{"agency": slugs[k]}], "sources": None,
+                 "documents": [{"type": types[k]}, {"document": str(papers[k].id)}], "protected_classes": None},
+            ),
+        )
+        for k in range(4)
+    ]  # fmt: skip
+    members = [
+        dataclasses.replace(world.members[0], id=uuid.uuid4(), agency=s, role=r)
+        for s in slugs
+        for r in ("nurse", "physician")
+    ]
+    agencies = tuple(dataclasses.replace(world.agencies[0], slug=s, units=()) for s in slugs)
+    return dataclasses.replace(
+        world, agencies=agencies, members=tuple(members), documents=tuple(papers), consents=tuple(consents), document_types=dict.fromkeys(types, LONG_AGO),
+    )  # fmt: skip
+
+
+async def test_five_hundred_papers_and_eight_agencies_are_judged_by_few_decisions(vault_db: Database) -> None:
+    """The decision is asked once for all that the clauses cannot tell apart, however many papers and roles there are."""
+    scene = await set_scene(vault_db, many_papers())
+    superuser = await scene.database.connect("superuser")
+    await superuser.execute(f"ALTER ROLE vault_service IN DATABASE {scene.database.name} SET track_functions = 'all'")
+    hers = await scene.token(client_of(scene))
+    told = (await listed(scene, hers, "my-readers"))["facts"]
+    assert told["papers"] == PAPERS + 4
+    assert len({r["party"]["agency"] for r in told["readers"] if r["role"]}) == AGENCIES
+    counted = await called_by(scene, superuser, hers, DOOR, ("list", None, None, {"target": "my-readers"}))
+    assert 2 * AGENCIES < counted["decide"] < 120
