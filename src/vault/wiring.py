@@ -33,7 +33,7 @@ from vault.api.cases import cases_router
 from vault.api.closing import closing_router
 from vault.api.consents import consents_router
 from vault.api.documents import documents_router
-from vault.api.exports import exports_router
+from vault.api.exports import exports_router, send_export
 from vault.api.health import health_router
 from vault.api.log import log_router
 from vault.api.me import me_router
@@ -50,6 +50,7 @@ from vault.oauth.server import OAuthParts
 from vault.oauth.tokens import IssuerKeys
 from vault.pages.about import about_router
 from vault.pages.common import common_routers
+from vault.pages.exports.router import export_pages
 from vault.pages.faults import HANDLERS
 from vault.pages.my.parts import MyParts
 from vault.pages.my.router import my_router
@@ -260,7 +261,7 @@ def build_app(
     )  # fmt: skip
     shell = Shell(secure=parts.oauth.issuer.startswith("https:"))
     app = create_app(
-        [*routers, *common_routers(shell), *sign_in_routers(sign_in, authorities), my_router(my_parts, require_client), about_router(), *also], for_people=HANDLERS, authenticate=guard.authenticate,
+        [*routers, *common_routers(shell), *sign_in_routers(sign_in, authorities), my_router(my_parts, require_client), export_pages(parts.exports, send_export, require_client), about_router(), *also], for_people=HANDLERS, authenticate=guard.authenticate,
         idempotency=Idempotency(parts.door, parts.keyring),
         limits=Limits(), metrics=parts.metrics, challenge_headers=challenge_headers, max_json_bytes=parts.settings.max_json_bytes,
         version=version("consent-vault"), on_startup=[parts.warm], on_shutdown=[parts.close],

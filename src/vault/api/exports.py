@@ -13,7 +13,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from vault.api.admission import Admission
-from vault.api.release import ReleaseResponse
+from vault.api.problems import on_vault_error
+from vault.api.release import OnError, ReleaseResponse
 from vault.api.strict import read_strictly, require_plain
 from vault.services.exports import Exports, ExportView, NewExport, Outlook
 from vault.services.ids import new_id
@@ -87,7 +88,9 @@ def _content(exports: Exports) -> HTTPRouteHandler:
     return get_export_content
 
 
-async def send_export(exports: Exports, request: AnyRequest, export: uuid.UUID) -> ReleaseResponse:
+async def send_export(
+    exports: Exports, request: AnyRequest, export: uuid.UUID, *, on_error: OnError = on_vault_error
+) -> ReleaseResponse:
     """Answer with an export's bytes; the pages' download is this one, too."""
     admission: Admission = request.app.state.admission
     secret = session_of(request).secret
@@ -101,4 +104,6 @@ async def send_export(exports: Exports, request: AnyRequest, export: uuid.UUID) 
     except BaseException:
         admission.end_release(person)
         raise
-    return ReleaseResponse(release, idle_s=admission.limits.send_idle_s, on_end=lambda: admission.end_release(person))
+    return ReleaseResponse(
+        release, idle_s=admission.limits.send_idle_s, on_end=lambda: admission.end_release(person), on_error=on_error
+    )

@@ -121,7 +121,7 @@ class Facts:
             opened_at=item["opened_at"], closed_at=item["closed_at"],
             retention=Retention(
                 years=process.retention.years, rule=process.retention.rule, starts=process.retention.starts,
-                source=process.retention.source, ends=item["retention_ends"],
+                source=_law(process.retention.source), ends=item["retention_ends"],
             ),
             given=msgspec.convert(about, Given) if about else None,
             references={one["agency"]: self._open(key, f"case.reference|{case}", one["sealed"]).decode() for one in item["references"]},
@@ -207,6 +207,11 @@ class Facts:
 
     def _maybe(self, key: str, context: str, sealed: str | None) -> str | None:
         return self._open(key, context, sealed).decode() if sealed else None
+
+
+def _law(source: str) -> str:
+    """A rule's source without this project's own pages."""
+    return "; ".join(part for part in source.split("; ") if not part.startswith("design.md"))
 
 
 def names() -> Names:
