@@ -100,6 +100,8 @@ PAGES = {
     "GET /my/representatives/new", "POST /my/representatives/new", "GET /my/representatives/{authority:uuid}/end",
     "POST /my/representatives/{authority:uuid}/end", "POST /my/representatives/{authority:uuid}/bar",
     "GET /my/requests/new",
+    "GET /my/exports", "POST /my/exports", "GET /my/exports/{export:uuid}", "GET /my/exports/{export:uuid}/download",
+    "GET /my/exports/{export:uuid}/remove", "POST /my/exports/{export:uuid}/remove",
 }  # fmt: skip
 
 # Route -> (the body to send, what another agency's professional gets, what another agency's system gets)
