@@ -68,7 +68,7 @@ class KeyKind(StrEnum):
     CASE = "case"  # epoch key
     REGISTER = "register"  # epoch key
     DOCUMENT = "document"  # case key, or register key for signed forms
-    EXPORT = "export"  # register key; root key for the answer to a person of whom nothing is kept
+    EXPORT = "export"  # epoch key; root key for the answer to a person of whom nothing is kept
 
 
 class WrappedKey(msgspec.Struct, frozen=True):

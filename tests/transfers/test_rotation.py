@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,12 +15,14 @@ import pytest
 from tests.support.caller import must
 from tests.support.service import run
 from tests.transfers.conftest import Scene
+from vault.adapters.keyring import files
 from vault.adapters.keyring.file import FileKeyring
 from vault.adapters.postgres.door import PostgresDoor
 from vault.adapters.postgres.pool import Pool, prepare
 from vault.adapters.postgres.rotation import PostgresRotations
 from vault.errors import Conflict, DatabaseUnavailable, Hidden, Unauthenticated
-from vault.model import Act, TokenSecret
+from vault.formats import wrapping
+from vault.model import Act, KeyKind, TokenSecret
 from vault.services.rotation import Rotated, Rotation
 
 
@@ -42,9 +45,9 @@ async def rotation(scene: Scene, wrap: Any = lambda part: part) -> AsyncIterator
         await pool.close()
 
 
-async def rotated(scene: Scene, *, every: bool = False, wrap: Any = lambda part: part) -> Rotated:
+async def rotated(scene: Scene, *, wrap: Any = lambda part: part) -> Rotated:
     async with rotation(scene, wrap) as one:
-        return await one.run(every=every)
+        return await one.run()
 
 
 def shredded(scene: Scene) -> tuple[str, str]:
@@ -92,7 +95,7 @@ def test_all_epochs_can_be_retired_again_and_again(scene: Scene) -> None:
     case = scene.caller.open_case()
     paper = scene.caller.file(case, content=b"still here")
     for _ in range(3):
-        done = run(rotated(scene, every=True))
+        done = run(rotated(scene))
         assert len(done.epochs) == 1
         assert scene.caller.coordinator.read(paper).content == b"still here"
     names = [row["subject"] for row in scene.service.sql("SELECT subject FROM vault.wrapped_key WHERE kind = 'epoch'")]
@@ -148,7 +151,7 @@ def test_p08_a_rotation_that_is_stopped_anywhere_goes_on(scene: Scene) -> None:
         for at in range(1, 30):
             count = [0]
             try:
-                run(rotated(scene, every=True, wrap=lambda part: Stopping(part, at, after, count)))  # noqa: B023
+                run(rotated(scene, wrap=lambda part: Stopping(part, at, after, count)))  # noqa: B023
             except Stop:
                 stops += 1
             else:
@@ -168,7 +171,7 @@ def test_p08_a_rotation_that_is_stopped_anywhere_goes_on(scene: Scene) -> None:
 
 def test_nothing_is_wrapped_under_a_retired_key(scene: Scene) -> None:
     scene.caller.open_case()
-    run(rotated(scene, every=True))
+    run(rotated(scene))
     retired = scene.service.one("SELECT name FROM vault.key_retired LIMIT 1")
     with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError):
         scene.service.sql(
@@ -204,7 +207,7 @@ def test_an_epoch_with_keys_under_it_is_not_destroyed(scene: Scene) -> None:
 
     async def attempt() -> None:
         async with rotation(scene) as one:
-            await one._rotations.begin(f"root:{one._keyring.new_root()}", every=True)
+            await one._rotations.begin(f"root:{one._keyring.new_root()}")
             secret = await one._rotations.take_up()
             for act, *more in (("epochs_destroy",), ("rotation_end", [])):
                 with pytest.raises(Conflict) as refused:
@@ -234,3 +237,32 @@ def test_the_commands_rotate_and_rehearse(scene: Scene, tmp_path) -> None:
     assert (item["state"], item["shredded"]["alive"]) == ("beyond-recovery", [])
     with pytest.raises(AssertionError, match="lacks the root key"):
         _vault(scene, "key", "rehearse", str(copy))
+
+
+def test_p08_an_export_that_holds_its_papers_keeps_a_case_recoverable(scene: Scene) -> None:
+    """An export's key outlives the case's: as long as it can be fetched, what it holds opens, and that is said."""
+    gone, transfer = shredded(scene)
+    sql = scene.service.sql
+    [row] = sql("SELECT d.id, c.client FROM vault.document d JOIN vault.client_case c ON c.id = d.case_id"
+                " WHERE d.case_id = $1::uuid AND d.key_parent = 'case' LIMIT 1", gone)  # fmt: skip
+    export, keyring = uuid.uuid4(), FileKeyring(scene.service.folder / "keys")
+    root = files.load(scene.service.folder / "keys").roots[keyring.current_root.removeprefix("root:")]
+    wrapped = wrapping.wrap_key(
+        root, bytes(32), kind=KeyKind.EXPORT, subject=str(export), parent=keyring.current_root, nonce=bytes(12)
+    )
+    sql("INSERT INTO vault.export (id, client, language, without_large, documents, size_bytes, entry, recorded_at)"
+        " VALUES ($1, $2, 'fi', false, 1, 1, gen_random_uuid(), now())", export, row["client"])  # fmt: skip
+    sql("INSERT INTO vault.export_paper (export, document) VALUES ($1, $2)", export, row["id"])
+    sql(
+        "INSERT INTO vault.wrapped_key VALUES ('export', $1, $2, $3, now())", str(export), keyring.current_root, wrapped
+    )
+    run(rotated(scene))
+    assert scene.state(transfer) == "shredded"
+    assert must(scene.archivist().get(f"/v1/transfers/{transfer}"))["waits_for"] == ["export", "key-rotation"]
+    moved = scene.service.one(
+        "SELECT parent FROM vault.wrapped_key WHERE kind = 'export' AND subject = $1", str(export)
+    )
+    assert moved.startswith("epoch:")
+    sql("DELETE FROM vault.wrapped_key WHERE kind = 'export' AND subject = $1", str(export))
+    run(rotated(scene))
+    assert scene.state(transfer) == "beyond-recovery"

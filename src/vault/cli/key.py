@@ -116,14 +116,11 @@ def _told(found: dict[str, Any]) -> str:
 
 
 @key.command()
-@click.option(
-    "--all-epochs", is_flag=True, help="Retire every epoch key, not only those under which a case was shredded."
-)
 @as_json
-def rotate(*, all_epochs: bool, as_json: bool) -> None:
+def rotate(*, as_json: bool) -> None:
     """Replace root and epoch keys; no document is touched.
 
-    The epoch keys under which cases were shredded, and the root key above them.
+    All epoch keys, and the root key above them.
 
     What lives on is wrapped anew; then the old epoch keys and the old root keys are destroyed, and what was shredded under
     them is beyond recovery. Stopped half-way, it goes on when it is run again. Copy the keyring at once to where two people
@@ -148,9 +145,7 @@ def rotate(*, all_epochs: bool, as_json: bool) -> None:
         try:
             async with owner(settings) as connection:
                 rotations = PostgresRotations(connection, pool)
-                return await Rotation(PostgresDoor(pool, pool, keyring), rotations, keyring, _tell(as_json)).run(
-                    every=all_epochs
-                )
+                return await Rotation(PostgresDoor(pool, pool, keyring), rotations, keyring, _tell(as_json)).run()
         finally:
             await pool.close()
 

@@ -13,6 +13,7 @@ WAITS = {
     "approvals": "the approval of two archivists",
     "receipt": "the archive's receipt",
     "waiting-time": "the waiting time",
+    "export": "the end of an export that holds its papers",
     "key-rotation": "vault key rotate",
 }
 

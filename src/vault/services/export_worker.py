@@ -146,8 +146,10 @@ class ExportWorker:
         # (1) The attempt's random name is recorded with the entry of the ask.
         cleared = await self._door.ask(taken.secret, Act.EXPORT, document=taken.export, about={"object": name})
         facts = Facts(cleared, self._keyring, damaged)
+        # Under the epoch's key, not the register's, which never changes: what it held is beyond recovery once it is rotated.
+        register = cleared.key(KeyKind.REGISTER, str(facts.client)) if facts.client else None
         key = self._keyring.create(
-            cleared, KeyKind.EXPORT, str(taken.export), parent=f"register:{facts.client}" if facts.client else None
+            cleared, KeyKind.EXPORT, str(taken.export), parent=register.parent if register else None
         )
         package = await self._package(taken, cleared, facts)
         making.package = package

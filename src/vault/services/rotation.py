@@ -42,7 +42,7 @@ class Rotations(Protocol):
         """``roots``: the root keys (``root:<id>``) that wrap something; ``state``: the newest rotation, or None."""
         ...
 
-    async def begin(self, root: str, *, every: bool) -> None:
+    async def begin(self, root: str) -> None:
         """Begin a rotation towards this root key, or go on with the one that was begun. As the owner."""
         ...
 
@@ -68,12 +68,9 @@ class Rotation:
     def __init__(self, door: Door, rotations: Rotations, keyring: RootKeyring, tell: Callable[[str], None]) -> None:
         self._door, self._rotations, self._keyring, self._tell = door, rotations, keyring, tell
 
-    async def run(self, *, every: bool = False) -> Rotated:
-        """Rotate from the beginning to the end, or from where another one stopped.
-
-        ``every``: retire all epoch keys, not only those under which a case was shredded.
-        """
-        root = await self._begin(every)
+    async def run(self) -> Rotated:
+        """Rotate from the beginning to the end, or from where another one stopped."""
+        root = await self._begin()
         secret = await self._rotations.take_up()
         if secret is None:
             raise InvariantViolated("a rotation was begun and there is none")
@@ -89,7 +86,7 @@ class Rotation:
         self._tell(f"root keys destroyed: {', '.join(gone) or 'none'}")
         return Rotated(root, keys, tuple(epochs), tuple(gone), tuple(kept), int(done.facts["forgotten"]))
 
-    async def _begin(self, every: bool) -> str:
+    async def _begin(self) -> str:
         """The root key that everything goes under. One that was made and wraps nothing yet is used, not made again."""
         known = await self._rotations.named()
         state, current = known["state"], self._keyring.current_root
@@ -104,7 +101,7 @@ class Rotation:
         elif current in known["roots"]:
             current = f"root:{self._keyring.new_root()}"
             self._tell(f"a new root key: {current}")
-        await self._rotations.begin(current, every=every)
+        await self._rotations.begin(current)
         return current
 
     async def _rewrap_all(self, secret: TokenSecret) -> int:

@@ -12,7 +12,7 @@ from vault.model import TokenSecret
 _NAMED = """
 SELECT ARRAY(SELECT DISTINCT k.parent FROM vault.wrapped_key k WHERE k.parent LIKE 'root:%') AS roots, vault.rotation_json() AS state
 """
-_BEGIN = "SELECT vault.rotation_begin($1, $2)"
+_BEGIN = "SELECT vault.rotation_begin($1)"
 _TAKE_UP = "SELECT vault.rotation_take_up()"
 
 
@@ -25,8 +25,8 @@ class PostgresRotations:
     async def named(self) -> dict[str, Any]:
         return dict(await self._owner.fetchrow(_NAMED))
 
-    async def begin(self, root: str, *, every: bool) -> None:
-        await self._owner.fetchval(_BEGIN, root, every)
+    async def begin(self, root: str) -> None:
+        await self._owner.fetchval(_BEGIN, root)
 
     async def take_up(self) -> TokenSecret | None:
         secret = await self._worker.value(_TAKE_UP)

@@ -27,6 +27,12 @@ BEGIN
 END
 $store$;
 
+-- Does an export that can still be fetched hold papers of this case? Its key lives on until it expires.
+CREATE OR REPLACE FUNCTION vault.is_exported(a_case uuid) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN EXISTS (SELECT FROM vault.document d JOIN vault.export_paper p ON p.document = d.id
+    JOIN vault.wrapped_key k ON k.kind = 'export' AND k.subject = p.export::text WHERE d.case_id = a_case AND d.key_parent = 'case');
+
 CREATE OR REPLACE FUNCTION vault.rotation_open() RETURNS vault.key_rotation
 LANGUAGE sql STABLE
 RETURN (SELECT r FROM vault.key_rotation r WHERE NOT EXISTS (SELECT FROM vault.key_rotation_end x WHERE x.rotation = r.n) ORDER BY r.n LIMIT 1);
@@ -50,9 +56,10 @@ RETURN (SELECT jsonb_build_object('root', (vault.rotation_open()).root, 'epoch',
 
 -- ---------------------------------------------------------------- the owner
 
--- Begin a rotation towards this root key, or go on with the one that was begun: its number. With every, all epochs are retired;
--- else those under which a case was shredded.
-CREATE OR REPLACE FUNCTION vault.rotation_begin(a_root text, every boolean) RETURNS bigint
+-- Begin a rotation towards this root key, or go on with the one that was begun: its number. All epochs are retired: whatever
+-- was deleted under any of them, a shredded case's key or that of an export that held its papers, is lost with it.
+DROP FUNCTION IF EXISTS vault.rotation_begin(text, boolean);
+CREATE OR REPLACE FUNCTION vault.rotation_begin(a_root text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $act$
@@ -69,8 +76,7 @@ BEGIN
     INSERT INTO vault.key_retired (name, rotation, recorded_at)
     SELECT DISTINCT k.parent, the, now FROM vault.wrapped_key k WHERE k.parent LIKE 'root:%' AND k.parent <> a_root
     UNION
-    SELECT 'epoch:' || k.subject, the, now FROM vault.wrapped_key k
-    WHERE k.kind = 'epoch' AND (every OR EXISTS (SELECT FROM vault.shredded s WHERE s.epoch = k.subject))
+    SELECT 'epoch:' || k.subject, the, now FROM vault.wrapped_key k WHERE k.kind = 'epoch'
     ON CONFLICT DO NOTHING;
     RETURN the;
 END
@@ -180,7 +186,8 @@ BEGIN
     INSERT INTO vault.key_rotation_end (rotation, entry, recorded_at) VALUES ((vault.rotation_open()).n, e.id, now);
     IF NOT EXISTS (SELECT FROM vault.key_retired r WHERE NOT EXISTS (SELECT FROM vault.key_end x WHERE x.name = r.name)) THEN
         FOR one IN SELECT s.case_id, s.transfer, c.client FROM vault.shredded s JOIN vault.client_case c ON c.id = s.case_id
-                WHERE EXISTS (SELECT FROM vault.key_end x WHERE x.name = 'epoch:' || s.epoch) AND (vault.transfer_at(s.transfer)).state = 'shredded' LOOP
+                WHERE EXISTS (SELECT FROM vault.key_end x WHERE x.name = 'epoch:' || s.epoch) AND (vault.transfer_at(s.transfer)).state = 'shredded'
+                  AND NOT vault.is_exported(s.case_id) LOOP
             PERFORM vault.move('case:' || one.case_id);
             told := vault.entry_of(t, 'transfer-forget', vault.clock());
             told.case_id := one.case_id; told.client := one.client; told.decision := 'permit'; told.reasons := '{}'; told.of_entry := e.id;

@@ -9,6 +9,7 @@ RETURN (SELECT vault.pending(x.case_id) || CASE
         WHEN s.state = 'rejected' THEN '{approvals}'::text[]
         WHEN s.state = 'sent' THEN '{receipt}'::text[]
         WHEN s.state = 'verified' AND vault.shred_from(x) > vault.clock() THEN '{waiting-time}'::text[]
+        WHEN s.state = 'shredded' AND vault.is_exported(x.case_id) THEN '{export,key-rotation}'::text[]
         WHEN s.state = 'shredded' THEN '{key-rotation}'::text[] ELSE '{}'::text[] END
     FROM vault.transfer_at(x.id) s);
 
