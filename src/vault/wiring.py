@@ -9,7 +9,7 @@ from importlib.metadata import version
 import httpx
 import msgspec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, RSAKey
 from litestar import Litestar, Router
 
 from vault.adapters.deposits.directory import DirectoryDeposit
@@ -42,7 +42,7 @@ from vault.api.openings import my_log_router, openings_router
 from vault.api.release import release_to
 from vault.api.requests import desk_router, my_requests_router
 from vault.api.transfers import archive_requests_router, transfers_router
-from vault.oauth.relying_party import RelyingParty, keys_router
+from vault.oauth.relying_party import RelyingParty, SignInKeys, keys_router
 from vault.oauth.remote_keys import HttpRemoteKeys
 from vault.oauth.resource import ResourceGuard, challenge_headers
 from vault.oauth.routes import oauth_router
@@ -85,10 +85,16 @@ from vault.settings import DatabaseRole, Settings, StoreBucket, StoreDirectory, 
 from vault.web.session import SessionGate, require_client
 
 
-def sign_in_key(keyring: FileKeyring) -> ECKey:
-    """Our key at the providers, as joserfc takes it; its id is its thumbprint (RFC 7638)."""
-    key = ECKey.import_key(keyring.sign_in_key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    return ECKey.import_key(key.as_dict(private=True) | {"kid": key.thumbprint()})
+def sign_in_keys(keyring: FileKeyring) -> SignInKeys:
+    """Our keys at the providers, as joserfc takes them; an id is a thumbprint (RFC 7638)."""
+    pem = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    signing = ECKey.import_key(keyring.sign_in_key().private_bytes(*pem))
+    held = keyring.sign_in_open_key()
+    opening = None if held is None else RSAKey.import_key(held.private_bytes(*pem))
+    return SignInKeys(
+        signing=ECKey.import_key(signing.as_dict(private=True) | {"kid": signing.thumbprint()}),
+        opening=opening and RSAKey.import_key(opening.as_dict(private=True) | {"kid": opening.thumbprint()}),
+    )
 
 
 WARM = 4
@@ -231,7 +237,7 @@ def make_desks(parts: Parts) -> Desks:
 
 
 def _relying_party(parts: Parts) -> RelyingParty:
-    return RelyingParty(parts.oauth.issuer, parts.http, lambda: sign_in_key(parts.keyring))
+    return RelyingParty(parts.oauth.issuer, parts.http, lambda: sign_in_keys(parts.keyring))
 
 
 def build_app(

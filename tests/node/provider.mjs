@@ -21,7 +21,7 @@ const provider = new Provider(issuer, {
   conformIdTokenClaims: false,
   clientAuthMethods: ["private_key_jwt"],
   pkce: { required: () => true },
-  features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: true } },
+  features: { devInteractions: { enabled: false }, encryption: { enabled: true }, rpInitiatedLogout: { enabled: true } },
   interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
   cookies: { keys: ["a key of the tests, insecure"] },
   responseTypes: ["code"],

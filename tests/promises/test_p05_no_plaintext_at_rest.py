@@ -7,6 +7,8 @@ import secrets
 import signal
 from pathlib import Path
 
+import httpx
+import msgspec
 import pytest
 
 from tests.promises.conftest import Start
@@ -24,6 +26,7 @@ from tests.support.caller import (
     personal_code,
 )
 from tests.support.service import run
+from tests.support.sessions import browser, identified, with_sessions
 from vault.demo.caller import assertion
 
 
@@ -98,6 +101,7 @@ def fill(caller: Caller, marks: Markers, code: str, born: str) -> None:
     must(desk.post("/v1/clients/find", {"personal_identity_code": code}))
     must(desk.patch(f"/v1/cases/{case}", {"your_reference": marks.new("second reference")}))
     named_professional(caller, marks)
+    signed_in(caller, marks, case, code)
     fail(caller, marks, case, document, small)
     must(desk.post(f"/v1/consents/{consent}/withdraw", {"reason": marks.new("withdrawal reason")}))
     assert caller.by(KELA).read(document).status_code == 403
@@ -110,6 +114,31 @@ def named_professional(caller: Caller, marks: Markers) -> None:
     form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": signed}
     must(caller.grant(form))
     assert caller.grant(form).status_code == 400
+
+
+def signed_in(caller: Caller, marks: Markers, case: str, code: str) -> None:
+    """A client's session on an ID token that says who she is, an authority that she gives, one that the desk records."""
+    signed = f'{{"name": "{marks.new("name in an ID token")}", "code": "{code}"}}'.encode()
+    who = msgspec.structs.replace(identified(marks.new("subject at the provider"), code=code), assertion=signed)
+    session = with_sessions(caller.service, lambda sessions: sessions.begin(who, "fi"))
+    other, _ = personal_code()
+    with browser(caller.service, session) as hers:
+        friend = {"name": marks.new("representative"), "personal_identity_code": other}
+        must(hers.post("/v1/me/authorities", json={"representative": friend, "scope": "see"}))
+        must(hers.get("/v1/me/authorities"))
+        refused = [
+            hers.post("/v1/me/authorities", json={"representative": friend, "scope": marks.new("scope")}),
+            hers.post(
+                "/sign-in/act-for", data={"authority": marks.new("chosen"), "form_token": marks.new("form token")}
+            ),
+            hers.get(f"/sign-in/callback/demo-clients?code={marks.new('code')}&state={marks.new('state')}"),
+            hers.get(f"/sign-in/to/{marks.new('provider').lower()}", params={"after": marks.new("after")}),
+            httpx.get(f"{caller.service.url}/v1/me", cookies={"vault": marks.new("cookie")}, trust_env=False),
+        ]
+        assert {answer.status_code // 100 for answer in refused} == {4}
+        hers.post("/sign-out")
+    shown = {"shown": marks.new("document that was shown"), "case": case, "kind": "continuing-power", "scope": "act"}
+    must(caller.coordinator.post(f"/v1/cases/{case}/authorities", {"representative": friend, **shown}))
 
 
 def fail(caller: Caller, marks: Markers, case: str, document: str, small: str) -> None:

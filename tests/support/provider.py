@@ -18,12 +18,12 @@ from tests.support.service import Service, run
 from vault.adapters.postgres.overview import Overview
 from vault.adapters.postgres.pool import prepare
 from vault.adapters.postgres.registry import Registry
-from vault.wiring import sign_in_key
+from vault.wiring import sign_in_keys
 
 NODE = Path(__file__).parents[1] / "node"
 LOA3 = "http://ftn.ficora.fi/2017/loa3"
 CODE = "urn:oid:1.2.246.21"
-CLIENT_ID = "the-vault"
+CLIENT_ID, SEALED_CLIENT_ID = "the-vault", "the-vault-sealed"
 NAMES = {"fi": "Suomi.fi-tunnistus", "sv": "Suomi.fi-identifikation", "en": "Suomi.fi e-Identification"}
 
 
@@ -42,13 +42,14 @@ class OpenIdProvider:
             self.port = int(free.getsockname()[1])
         self.issuer = f"http://127.0.0.1:{self.port}"
         service.keyring.make_sign_in_key()
-        key = sign_in_key(service.keyring).as_dict(private=False) | {"use": "sig", "alg": "ES256"}
         client = {
             "client_id": CLIENT_ID, "redirect_uris": [f"{service.url}/sign-in/callback/{one}" for one in providers],
-            "token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": "ES256", "jwks": {"keys": [key]},
+            "token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": "ES256", "jwks": sign_in_keys(service.keyring).public(),
             "post_logout_redirect_uris": [f"{service.url}/"], "grant_types": ["authorization_code"], "response_types": ["code"],
         }  # fmt: skip
-        setup = {"issuer": self.issuer, "port": self.port, "clients": [client], "people": dict(people)}
+        encrypting = {"id_token_encrypted_response_alg": "RSA-OAEP-256", "id_token_encrypted_response_enc": "A256GCM"}
+        clients = [client, client | encrypting | {"client_id": SEALED_CLIENT_ID}]
+        setup = {"issuer": self.issuer, "port": self.port, "clients": clients, "people": dict(people)}
         node = shutil.which("node")
         assert node is not None
         self._process = subprocess.Popen(
@@ -77,7 +78,15 @@ class OpenIdProvider:
         self._process.wait(10)
 
 
-def register(service: Service, name: str, issuer: str, *, application: str | None = None, **about: Any) -> None:
+def register(
+    service: Service,
+    name: str,
+    issuer: str,
+    *,
+    application: str | None = None,
+    client_id: str = CLIENT_ID,
+    **about: Any,
+) -> None:
     """Register a provider, as `vault provider add` does."""
 
     async def work() -> None:
@@ -87,7 +96,7 @@ def register(service: Service, name: str, issuer: str, *, application: str | Non
             kind = "client" if application is None else "staff"
             known = {"name": NAMES} | ({"acr": [LOA3]} if application is None else {})
             await Registry(connection, service.keyring).provider(
-                name, kind, issuer, CLIENT_ID, application, known | about
+                name, kind, issuer, client_id, application, known | about
             )
             assert any(row["id"] == name for row in await Overview(connection).providers())
         finally:
@@ -101,9 +110,10 @@ def openid_provider(
     service: Service, people: Mapping[str, dict[str, Any]], *, application: str = "pirha-app"
 ) -> Iterator[OpenIdProvider]:
     """A provider for clients (`suomi-fi`) and for the controller's staff (`pirha`)."""
-    provider = OpenIdProvider(service, people, "suomi-fi", "pirha")
+    provider = OpenIdProvider(service, people, "suomi-fi", "sealed", "pirha")
     try:
         register(service, "suomi-fi", provider.issuer)
+        register(service, "sealed", provider.issuer, client_id=SEALED_CLIENT_ID, encrypted=True)
         register(service, "pirha", provider.issuer, application=application)
         yield provider
     finally:

@@ -234,10 +234,16 @@ def test_a_provider_that_cannot_be_reached_is_a_page_and_no_wait(caller: Caller,
     assert browser.get("/sign-in/to/nobody").status_code == 403
 
 
-def test_the_key_by_which_providers_know_us_is_public(browser: Browser) -> None:
-    [key] = browser.get("/sign-in/keys").json()["keys"]
-    assert (key["kty"], key["crv"], key["alg"]) == ("EC", "P-256", "ES256")
-    assert "d" not in key
+def test_the_keys_by_which_providers_know_us_are_public(browser: Browser) -> None:
+    signing, opening = browser.get("/sign-in/keys").json()["keys"]
+    assert (signing["kty"], signing["crv"], signing["use"]) == ("EC", "P-256", "sig")
+    assert (opening["kty"], opening["use"]) == ("RSA", "enc")
+    assert not {"d", "p", "q"} & {*signing, *opening}
+
+
+def test_a_provider_that_encrypts_to_us_lets_in_too(caller: Caller, browser: Browser) -> None:
+    browser.identify("maija", "sealed", until=f"{browser.url}/my")
+    assert session_in(caller, browser).provider == "sealed"
 
 
 def test_the_demos_people_are_offered_nowhere_but_in_the_demo(browser: Browser) -> None:

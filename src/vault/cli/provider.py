@@ -27,10 +27,11 @@ def provider() -> None:
 @click.option(
     "--claim", multiple=True, metavar="WHAT=NAME", help="How it calls code, identity, subject, role, unit or purpose."
 )
+@click.option("--encrypted", is_flag=True, help="Take only ID tokens that are encrypted to our key.")
 @click.option("--purpose", help="For staff: what its professionals come for, when the provider does not say.")
 def add(
     name: str, issuer: str, client_id: str, application: str | None, acr: tuple[str, ...], name_fi: str, name_sv: str,
-    name_en: str, scope: str, claim: tuple[str, ...], purpose: str | None,
+    name_en: str, scope: str, claim: tuple[str, ...], purpose: str | None, *, encrypted: bool,
 ) -> None:  # fmt: skip
     """Register a provider; with --application for an agency's professionals, without for clients.
 
@@ -45,7 +46,13 @@ def add(
     if purpose is not None:
         require_code("purpose", purpose, "purpose")
     names = {"fi": name_fi, "sv": name_sv, "en": name_en}
-    about: dict[str, Any] = {"name": names, "acr": list(acr), "scope": scope, "claims": _claims(claim)}
+    about: dict[str, Any] = {
+        "name": names,
+        "acr": list(acr),
+        "scope": scope,
+        "claims": _claims(claim),
+        "encrypted": encrypted,
+    }
     if purpose is not None:
         about["purpose"] = purpose
 
@@ -111,17 +118,16 @@ def list_providers(*, as_json: bool) -> None:
 
 @provider.command()
 def key() -> None:
-    """Print the public key by which providers know us, as a JWK set.
+    """Print the public keys by which providers know us, and encrypt to us, as a JWK set.
 
-    It is made at the first call, and served at ISSUER/sign-in/keys.
+    They are made at the first call, and served at ISSUER/sign-in/keys.
     """
     import json
 
     from vault.adapters.keyring.file import open_keyring
     from vault.settings import load_settings, require
-    from vault.wiring import sign_in_key
+    from vault.wiring import sign_in_keys
 
     keyring = open_keyring(require(load_settings().keyring, "keyring"))
     keyring.make_sign_in_key()
-    public = sign_in_key(keyring).as_dict(private=False) | {"use": "sig", "alg": "ES256"}
-    click.echo(json.dumps({"keys": [public]}, indent=2))
+    click.echo(json.dumps(sign_in_keys(keyring).public(), indent=2))

@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
+import msgspec
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri, prepare_token_request
 from authlib.oauth2.rfc7523 import private_key_jwt_sign
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, RSAKey
 from litestar import Response, Router, get
 
 from vault.errors import KeyringUnavailable, SignInRefused, Unavailable
@@ -24,6 +25,7 @@ from vault.oauth.fetching import FAILED, fetch_object
 from vault.oauth.id_token import Expected, parse_header, verify_id_token
 from vault.oauth.provider_metadata import Metadata, ProviderMetadata
 from vault.oauth.remote_keys import HttpRemoteKeys
+from vault.oauth.sealed_token import KEY_ALGORITHMS, is_sealed, open_token
 from vault.services.sessions import Identified, Provider
 from vault.services.sign_in import Pending
 
@@ -42,15 +44,33 @@ CLAIMS = {
 """How a provider calls what we ask of it, unless its registration says otherwise."""
 
 
+class SignInKeys(msgspec.Struct, frozen=True):
+    """Our keys at the providers: one signs in our name (ES256), the other opens what is encrypted to us."""
+
+    signing: ECKey
+    opening: RSAKey | None
+
+    def public(self) -> dict[str, Any]:
+        """The key set that providers fetch."""
+        keys: list[dict[str, Any]] = [dict(self.signing.as_dict(private=False)) | {"use": "sig", "alg": "ES256"}]
+        if self.opening is not None:
+            keys.append(dict(self.opening.as_dict(private=False)) | {"use": "enc", "alg": KEY_ALGORITHMS[0]})
+        return {"keys": keys}
+
+
 class RelyingParty:
-    """Speaks with every registered provider; ``key`` signs in our name (ES256)."""
+    """Speaks with every registered provider in the name that ``keys`` prove."""
 
     def __init__(
-        self, issuer: str, http: httpx.AsyncClient, key: Callable[[], ECKey], clock: Callable[[], float] = time.time
+        self,
+        issuer: str,
+        http: httpx.AsyncClient,
+        keys: Callable[[], SignInKeys],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._issuer = issuer
         self._http = http
-        self._key = key
+        self._own = keys
         self._clock = clock
         self._metadata = ProviderMetadata(http)
         self._keys = HttpRemoteKeys(http)
@@ -96,17 +116,17 @@ class RelyingParty:
     def public_keys(self) -> dict[str, Any]:
         """The key set by which providers know us; empty before `vault provider key` made one."""
         try:
-            key = self._key()
+            return self._own().public()
         except KeyringUnavailable:
             return {"keys": []}
-        return {"keys": [key.as_dict(private=False) | {"use": "sig", "alg": "ES256"}]}
 
     def _back(self, provider: Provider) -> str:
         return f"{self._issuer}{CALLBACK}{provider.id}"
 
     async def _exchange(self, provider: Provider, pending: Pending, found: Metadata, code: str) -> str:
         """The ID token for the code. Raises: SignInRefused when the provider refuses, Unavailable when it is not there."""
-        key, now = self._key(), int(self._clock())
+        own, now = self._own(), int(self._clock())
+        key = own.signing
         # FAPI and the providers' newer rules name the issuer as the audience; the token endpoint is what all of them accept.
         assertion = private_key_jwt_sign(
             key, client_id=provider.client_id, token_endpoint=found.token_endpoint, alg="ES256", claims={"exp": now + ASSERTION_S, "iat": now},
@@ -124,6 +144,12 @@ class RelyingParty:
         if status != 200 or not isinstance(compact, str):
             raise SignInRefused(
                 "the identification service did not confirm the sign-in; begin again", code="code-refused"
+            )
+        if is_sealed(compact) and own.opening is not None:
+            return open_token(compact, own.opening)
+        if provider.about.get("encrypted"):
+            raise SignInRefused(
+                "the identification could not be verified; begin again", code="identification-encryption"
             )
         return compact
 

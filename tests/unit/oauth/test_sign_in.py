@@ -10,16 +10,18 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from joserfc.jwk import ECKey
+from joserfc import jwe
+from joserfc.jwk import ECKey, RSAKey
 
 from tests.unit.oauth.world import ED, NOW, OTHER_ED, P256, P384, RSA, SHORT_RSA, PrivateKey, jws, public_jwk
 from vault.errors import SignInRefused, Unavailable
 from vault.oauth.id_token import Expected, verify_id_token
-from vault.oauth.relying_party import CALLBACK, RelyingParty
+from vault.oauth.relying_party import CALLBACK, RelyingParty, SignInKeys
 from vault.services.sessions import Identified, Provider
 from vault.services.sign_in import Pending
 
 VAULT, OP, OTHER_OP = "https://vault.example", "https://op.example", "https://other.example"
+OPENING, ANOTHER = RSAKey.generate_key(2048), RSAKey.generate_key(2048)
 LOA = "http://ftn.ficora.fi/2017/loa3"
 EXPECTED = Expected(issuer=OP, client_id="vault", nonce="n" * 43, acr=(LOA,))
 CLAIMS: dict[str, Any] = {
@@ -115,8 +117,8 @@ class Site:
         }  # fmt: skip
         self.id_token = token()
         http = httpx.AsyncClient(transport=httpx.MockTransport(self._serve))
-        key = ECKey.generate_key("P-256", {"kid": "ours"})
-        self.party = RelyingParty(VAULT, http, lambda: key, lambda: NOW)
+        keys = SignInKeys(ECKey.generate_key("P-256", {"kid": "ours"}), OPENING)
+        self.party = RelyingParty(VAULT, http, lambda: keys, lambda: NOW)
 
     def _serve(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request)
@@ -267,3 +269,46 @@ async def test_leaving_tells_the_provider_nothing_of_the_person() -> None:
     without = Site()
     del without.metadata["end_session_endpoint"]
     assert await without.party.leave(PROVIDER, "/") is None
+
+
+# ---------------------------------------------------------------- encrypted to us
+
+
+def sealed(inside: str, key: RSAKey = OPENING, **header: str) -> str:
+    head = {"alg": "RSA-OAEP-256", "enc": "A256GCM", "cty": "JWT"} | header
+    return jwe.encrypt_compact(head, inside.encode(), key, algorithms=[head["alg"], head["enc"], "DEF"])
+
+
+@pytest.mark.parametrize("header", [{}, {"alg": "RSA-OAEP"}, {"enc": "A128CBC-HS256"}])
+async def test_an_id_token_that_was_encrypted_to_us_is_opened_and_verified(header: dict[str, str]) -> None:
+    site = Site()
+    site.id_token = sealed(token(), **header)
+    found = await complete(site)
+    assert (found.subject, found.assertion.decode()) == ("somebody", token())
+
+
+@pytest.mark.parametrize(
+    "compact",
+    [
+        sealed(token(), ANOTHER), sealed(token(), enc="A192GCM"), sealed(token(), zip="DEF"), sealed(token(OTHER_ED)), sealed(token(nonce="x")),
+        sealed(sealed(token())), sealed("no token"), sealed(token())[:-6] + "AAAAAA", "a.b.c.d.e", "....",
+    ],
+)  # fmt: skip
+async def test_p01_encryption_alone_proves_nothing(compact: str) -> None:
+    site = Site()
+    site.id_token = compact
+    with pytest.raises(SignInRefused):
+        await complete(site)
+
+
+async def test_a_provider_that_must_encrypt_is_not_believed_in_clear() -> None:
+    strict = Provider("suomi-fi", "client", OP, "vault", about={"acr": [LOA], "encrypted": True})
+    with pytest.raises(SignInRefused) as refused:
+        await complete(Site(), strict)
+    assert refused.value.narrow == "identification-encryption"
+
+
+async def test_our_public_keys_hold_nothing_private() -> None:
+    keys = Site().party.public_keys()["keys"]
+    assert [key["use"] for key in keys] == ["sig", "enc"]
+    assert not any({"d", "p", "q", "dp", "dq", "qi"} & key.keys() for key in keys)

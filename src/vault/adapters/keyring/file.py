@@ -6,7 +6,8 @@
     promise.key               Ed25519, signs the log's promises
     log.key                   Ed25519, signs the log's checkpoints
     issuer-<kid>.key          Ed25519, signs access tokens; the newest signs, all are published
-    sign-in.key               P-256, says who we are to the providers that identify people; made with the first of them
+    sign-in.key               P-256, says who we are to the providers that identify people
+    sign-in-open.key          RSA, opens ID tokens that they encrypt to us; both are made by `vault provider key`
 
 Whoever can read the directory can open everything, so a directory or file that others could read is refused.
 Only root and signing keys stay in memory; every other key is opened for one call and forgotten.
@@ -22,6 +23,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -107,6 +109,10 @@ class FileKeyring:
         if key is None:
             raise KeyringUnavailable("the keyring has no sign-in.key yet; it is made by: vault provider key")
         return key
+
+    def sign_in_open_key(self) -> RSAPrivateKey | None:
+        """The key to which providers encrypt ID tokens; None before `vault provider key` made it."""
+        return files.read_sign_in_open(self._directory)
 
     def make_sign_in_key(self) -> EllipticCurvePrivateKey:
         """The same, made now if there is none."""

@@ -13,11 +13,14 @@ import re
 import secrets
 import shutil
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
@@ -35,6 +38,7 @@ _ROOT_FILE = re.compile(r"root-([0-9a-f]{8})\.key")
 _ISSUER_FILE = re.compile(r"issuer-([0-9A-Za-z_-]+)\.key")
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _MAX_FILE_SIZE = 4096
+RSA_BITS = 3072
 
 
 class Contents(msgspec.Struct, frozen=True):
@@ -94,12 +98,30 @@ def read_sign_in(directory: Path) -> EllipticCurvePrivateKey | None:
     return key
 
 
-def add_sign_in(directory: Path) -> None:
-    """Make the key by which providers know us; one that is there stays."""
-    key = generate_private_key(SECP256R1())
+def read_sign_in_open(directory: Path) -> RSAPrivateKey | None:
+    """The key to which providers encrypt ID tokens; None where there is none."""
+    path = directory / "sign-in-open.key"
     try:
-        if not (directory / "sign-in.key").exists():
-            _write(directory / "sign-in.key", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        key = load_pem_private_key(_read(path).encode(), password=None) if path.exists() else None
+    except OSError as error:
+        raise KeyringUnavailable(f"the keyring cannot be read: {error.filename}: {error.strerror}") from None
+    except (ValueError, TypeError):
+        raise KeyringUnavailable(f"{path} is no private key in PKCS #8 PEM") from None
+    if key is not None and not isinstance(key, RSAPrivateKey):
+        raise KeyringUnavailable(f"{path} is no RSA private key")
+    return key
+
+
+def add_sign_in(directory: Path) -> None:
+    """Make the keys by which providers know us and encrypt to us; those that are there stay."""
+    makers: dict[str, Callable[[], EllipticCurvePrivateKey | RSAPrivateKey]] = {
+        "sign-in.key": lambda: generate_private_key(SECP256R1()),
+        "sign-in-open.key": lambda: rsa.generate_private_key(65537, RSA_BITS),
+    }
+    try:
+        for name, make in makers.items():
+            if not (directory / name).exists():
+                _write(directory / name, make().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     except OSError as error:
         raise KeyringUnavailable(f"the keyring cannot be written: {error.strerror}") from None
 
