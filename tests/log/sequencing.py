@@ -1,12 +1,9 @@
-"""Writers, crashes and the check that the stored log is whole; used by the tests, and run as a process that is killed."""
+"""Writers, and the check that the stored log is whole."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import signal
-import sys
 from typing import Any
 
 import asyncpg
@@ -17,8 +14,6 @@ from vault.adapters.postgres.sequencer import PostgresTree
 from vault.services.sequencer import Sequencer
 from vault.verifier import Key
 
-POINTS = [(method, when) for method in ("elect", "begin", "batch", "append", "publish") for when in ("before", "after")]
-
 
 class Signer:
     """The log's key of the tests."""
@@ -28,26 +23,6 @@ class Signer:
 
     def sign_checkpoint(self, message: bytes) -> bytes:
         return LOG_KEY.sign(message)
-
-
-class Mortal(PostgresTree):
-    """Dies by SIGKILL before or after the nth call of a method."""
-
-    def __init__(self, url: str, method: str, when: str, nth: int) -> None:
-        super().__init__(url)
-        self._left = nth
-        inner = getattr(self, method)
-
-        async def called(*arguments: object) -> Any:
-            self._left -= 1
-            if self._left == 0 and when == "before":
-                os.kill(os.getpid(), signal.SIGKILL)
-            answer = await inner(*arguments)
-            if self._left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return answer
-
-        setattr(self, method, called)
 
 
 def sequencer(tree: PostgresTree, batch: int = 64, origin: str = ORIGIN) -> Sequencer:
@@ -113,13 +88,3 @@ async def check_whole(monitor: Any, log: Key = LOG) -> int:
         head = verifier.verify_checkpoint(row["note"], log)
         assert (head.size, head.root) == (row["size"], verifier.tree_hash(leaves[: head.size]))
     return len(leaves)
-
-
-async def main() -> None:
-    url, method, when, nth = sys.argv[1:5]
-    tree = Mortal(url, method, when, int(nth))
-    await sequencer(tree).run(asyncio.Event(), interval_s=0.01)
-
-
-if __name__ == "__main__":
-    asyncio.run(main())

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-import signal
-import sys
 import uuid
 from pathlib import Path
 
 import pytest
 
-from tests.log.sequencing import POINTS, Signer, check_whole, drain, sequencer, write, write_many
+from tests.log.sequencing import Signer, check_whole, drain, sequencer, write, write_many
 from tests.support.database import Database
 from tests.support.logs import LOG, ORIGIN
 from vault import verifier
@@ -62,47 +60,6 @@ async def test_p07_every_entry_gets_a_proof(vault_db: Database) -> None:
     with pytest.raises(Hidden):
         await transparency.proof(EntryId(uuid.uuid4()))
     await pool.close()
-
-
-async def run_schedule(database: Database, seed: int) -> None:
-    """Writers go on while one sequencer after another is killed where its seed says; then one lives."""
-    dice = random.Random(seed)
-    writers = [asyncio.create_task(write_many(database.url(), 25, seed * 10 + n)) for n in range(3)]
-    for _ in range(3):
-        method, when = dice.choice(POINTS)
-        command = [
-            sys.executable,
-            "-m",
-            "tests.log.sequencing",
-            database.url("sequencer"),
-            method,
-            when,
-            str(dice.randint(1, 3)),
-        ]
-        if method in {"elect", "begin"}:
-            command[-1] = "1"
-        process = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
-        try:
-            await asyncio.wait_for(process.wait(), 4)
-        except TimeoutError:
-            process.kill()  # the writers were done before the point came: as good a moment as any
-            await process.wait()
-        assert process.returncode == -signal.SIGKILL
-    written = sum(await asyncio.gather(*writers))
-    await drain(database.url("sequencer"))
-    assert await check_whole(await database.as_role("monitor")) == written
-    assert not await (await database.owner()).fetchval("SELECT count(*) FROM vault.entry_pending")
-
-
-@pytest.mark.parametrize("seed", range(10))
-async def test_p07_killed_at_any_point_nothing_is_lost_or_doubled(vault_db: Database, seed: int) -> None:
-    await run_schedule(vault_db, seed)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("seed", range(100, 200))
-async def test_p07_killed_at_many_points(vault_db: Database, seed: int) -> None:
-    await run_schedule(vault_db, seed)
 
 
 async def test_p07_two_sequencers_never_fork(vault_db: Database) -> None:

@@ -34,6 +34,8 @@ logger = logging.getLogger("vault.witness")
 SIZE_TYPE = "text/x.tlog.size"
 TEXT_TYPE = "text/plain"
 MAX_REQUEST = 64 * 1024
+PATIENCE = 20
+"""How often in a row a witness may have moved on while it was asked, before that is told as a refusal."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -168,6 +170,7 @@ class Publisher:
         self._log_key = log_key
         self._witnesses = dict(witnesses)
         self._known = dict.fromkeys(self._witnesses, -1)
+        self._raced = dict.fromkeys(self._witnesses, 0)
         self.alarm: str | None = None
         """What a witness refused, for the operator; None while all is well."""
 
@@ -207,14 +210,23 @@ class Publisher:
                     return self._accept(witness, head, answer)
                 old = verifier.parse_number(answer.body.removesuffix("\n"))
                 if old > head.size:
-                    # The witness has seen more than we hold: this database was rolled back.
-                    return self._refused(witness, f"it has cosigned {old} entries, the database holds {head.size}")
+                    return await self._is_behind(witness, old)
         except (Unverified, InvalidInput, InvariantViolated) as error:
             return self._refused(witness, str(error))
         except Unavailable as error:
             logger.warning("witness %s is away: %s", witness.name, error)
             return None
-        return self._refused(witness, "it names another size each time")
+        # Another publisher takes checkpoints to it at the same time; that ends, or it is no honest witness.
+        self._raced[witness] += 1
+        return self._refused(witness, "it names another size each time") if self._raced[witness] >= PATIENCE else None
+
+    async def _is_behind(self, witness: Key, seen: int) -> str | None:
+        """The witness has seen more than the checkpoint that we took to it: by another publisher, or of a log since rolled back."""
+        newest = (await self._log.heads()).newest
+        held = newest.size if newest else 0
+        if held < seen:
+            self._refused(witness, f"it has cosigned {seen} entries, the database holds {held}")
+        return None
 
     async def _submit(self, witness: Key, head: Head, old: int) -> Answer:
         hashes = await read_hashes(self._log, consistency_ranges(old, head.size))
@@ -226,7 +238,7 @@ class Publisher:
         lines = [line for line in answer.body.splitlines(keepends=True) if line.startswith(f"\u2014 {witness.name} ")]
         line = "".join(lines[:1])
         verifier.verify_checkpoint(head.note + line, self._log_key, [witness], quorum=1)
-        self._known[witness] = head.size
+        self._known[witness], self._raced[witness] = head.size, 0
         self.alarm = None
         return line
 
