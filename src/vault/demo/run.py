@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import logging
 import signal
 import socket
 from collections.abc import AsyncIterator
@@ -185,6 +186,8 @@ async def log_keeper(settings: Settings) -> AsyncIterator[None]:
 async def export_maker(settings: Settings) -> AsyncIterator[None]:
     """The worker that makes the clients' exports."""
     stop = asyncio.Event()
+    # Whoever runs the demo reads what the walk tells; of the jobs only what goes wrong is for them.
+    logging.getLogger("vault.worker").setLevel(logging.WARNING)
     running = asyncio.create_task(keep_exports(settings, stop))
     try:
         yield
