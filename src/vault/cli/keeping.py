@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import asyncpg
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -30,7 +31,8 @@ from vault.adapters.remembered import RememberedFile
 from vault.adapters.tile_directory import TileDirectory
 from vault.adapters.witness_http import HttpWitness
 from vault.cli.owner import connect
-from vault.errors import IntegrityBroken, InvariantViolated, SettingsWrong
+from vault.errors import Conflict, IntegrityBroken, InvalidInput, InvariantViolated, SettingsWrong
+from vault.rules.days import parse_day
 from vault.services.monitor import Monitor
 from vault.services.reports import Form, Summary, report
 from vault.services.restart import Record, restart
@@ -159,6 +161,21 @@ async def begin_anew(
         if mirror is not None:
             mirror.close()
         await connection.close()
+
+
+async def prune_month(settings: Settings, month: str) -> int:
+    """Detach a month's entries; how many they were. Raises: InvalidInput, Conflict, DatabaseUnavailable."""
+    day = parse_day(f"{month}-01", "month")
+    connection = await connect(settings, DatabaseRole.OWNER)
+    try:
+        gone = await connection.fetchval("SELECT vault.log_prune($1)", day)
+    except asyncpg.ObjectNotInPrerequisiteStateError as error:
+        raise Conflict(error.message or "this month cannot go yet") from None
+    finally:
+        await connection.close()
+    if gone is None:
+        raise InvalidInput("there is no partition of this month", field="month")
+    return int(gone)
 
 
 async def print_report(settings: Settings, application: str, span: tuple[dt.datetime, dt.datetime], form: Form) -> str:

@@ -149,6 +149,21 @@ def restart(*, origin: str, note: Path, log_key: str, witness_keys: tuple[str, .
     )
 
 
+@log.command()
+@click.argument("month", metavar="YYYY-MM")
+def prune(month: str) -> None:
+    """Let a month of entries go whose twelve years are over; tiles and positions stay, and so does every proof.
+
+    Its table stands apart as vault.entry_pruned_YYYYMM until the owner drops it. Runs as the schema's owner.
+    """
+    import asyncio
+
+    from vault.cli.keeping import prune_month
+    from vault.settings import load_settings
+
+    click.echo(f"{asyncio.run(prune_month(load_settings(), month))} entries of {month} were let go")
+
+
 @log.group()
 def verify() -> None:
     """Verify checkpoints, proofs and whole logs, offline and without settings.

@@ -13,8 +13,7 @@ import asyncio
 import datetime as dt
 import logging
 import uuid
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -23,14 +22,17 @@ from vault.errors import DatabaseUnavailable, IntegrityBroken, InvariantViolated
 from vault.formats.canonical import provisions_digest
 from vault.formats.entry import FIELDS, SALT_SIZE, FieldValue, commitments, encode_b64url, leaf_data, leaf_hash
 from vault.formats.merkle import EMPTY_ROOT, HASH_SIZE
-from vault.formats.tiles import HEIGHT, WIDTH, Edge, Part, TileId, edge_tiles, grow, split_hashes, width_at
+from vault.formats.tiles import HEIGHT, WIDTH, Edge, TileId, edge_tiles, grow, split_hashes, width_at
 from vault.model import EntryId
+from vault.services.monitor_ports import LogDatabase, Mirror, Placed, Row
 from vault.verifier import Key
 
 logger = logging.getLogger("vault.monitor")
 
-Row = Mapping[str, Any]
 WINDOW = 4096
+KEPT_YEARS = 12
+"""Source: FI 703/2023, annex: use and disclosure logs, twelve years from the event."""
+
 _COLUMNS = {"case": "case_id", "of": "of_entry", "range": "byte_range"}
 
 
@@ -57,60 +59,6 @@ class Report(msgspec.Struct, frozen=True):
         return min(known, key=lambda one: one.leaf_index or 0) if known else next(iter(self.findings), None)
 
 
-class Placed(msgspec.Struct, frozen=True):
-    """What the database holds at one leaf index; None where it holds nothing."""
-
-    leaf_index: int
-    entry: uuid.UUID | None
-    row: Any
-
-
-class LogDatabase(Protocol):
-    """The database as the monitor's role reads it. Every method raises DatabaseUnavailable within its bounded wait."""
-
-    async def cosigned(self) -> str | None:
-        """The note of the largest cosigned checkpoint."""
-        ...
-
-    async def tree_size(self) -> int: ...
-
-    async def tiles(self, wanted: Collection[TileId]) -> Mapping[TileId, bytes]: ...
-
-    async def entries(self, start: int, end: int) -> Sequence[Placed]:
-        """One for each leaf index of the range, in order."""
-        ...
-
-    async def strays(self, after: uuid.UUID, at_most: int) -> tuple[Sequence[uuid.UUID], uuid.UUID | None]:
-        """Among the next entries by id, those that neither stand in the tree nor wait; and the last id, None at the end."""
-        ...
-
-    async def find_leaf(self, leaf: bytes) -> uuid.UUID | None:
-        """The entry that stores this leaf, wherever it is; slow."""
-        ...
-
-    async def consents(self, entries: Collection[uuid.UUID]) -> Mapping[uuid.UUID, tuple[Row, Sequence[Row]]]:
-        """By the entry that recorded it: each consent and its provisions in order."""
-        ...
-
-    async def withdrawals(self, consents: Collection[uuid.UUID]) -> Sequence[Row]:
-        """All withdrawals of these consents: consent, entry, provisions."""
-        ...
-
-    async def unlogged_consents(self) -> Sequence[uuid.UUID]:
-        """Consents that no entry of the log recorded."""
-        ...
-
-
-class Mirror(Protocol):
-    """The monitor's own copy of the tree; see adapters/tile_directory.py."""
-
-    def note(self) -> str | None: ...
-
-    def tile(self, tile: TileId, size: int) -> bytes: ...
-
-    def extend(self, old: Edge, parts: Sequence[Part], note: str) -> None: ...
-
-
 class Monitor:
     """Order: one round at a time. Raises at the start: IntegrityBroken when its own copy is damaged."""
 
@@ -123,12 +71,13 @@ class Monitor:
         self._witnesses = tuple(witnesses)
         self._window = window
         self._cursor = 0
+        self._pruned: Collection[str] | None = None
         self._stray_cursor = uuid.UUID(int=0)
         self._edge = self._load()
 
     async def round(self, *, full: bool = False) -> Report:
         """Take in what is new, look again at a window of what is old (``full``: at everything)."""
-        old = self._edge.size
+        old, self._pruned = self._edge.size, None
         findings = await self._take_in()
         checked = 0
         ranges = [(0, self._edge.size)] if full else [(old, self._edge.size), self._next_window(old)]
@@ -139,7 +88,8 @@ class Monitor:
         findings += await self._check_strays(full=full)
         findings += [
             Finding("consent-unlogged", f"consent {one} is in no entry")
-            for one in await self._database.unlogged_consents()
+            for one, entry in await self._database.unlogged_consents()
+            if not await self._is_pruned(entry)
         ]
         report = Report(self._edge.size, checked, tuple(dict.fromkeys(findings)))
         if report.first:
@@ -242,7 +192,7 @@ class Monitor:
             finding = await self._check_entry(placed, leaf, search=not findings)
             if finding:
                 findings.append(finding)
-            else:
+            elif placed.row is not None:
                 good.append(placed)
         return findings + await self._check_facts(good)
 
@@ -252,10 +202,22 @@ class Monitor:
             found = await self._database.find_leaf(leaf) if search else None
             return Finding("position-missing", "no entry stands at this index", at, found)
         if placed.row is None:
+            if await self._is_pruned(placed.entry):
+                return None
             return Finding("entry-missing", "the entry is gone", at, placed.entry)
         if _leaf_or_none(placed) != leaf or placed.row["leaf"] != leaf:
             return Finding("entry-altered", "the stored values are not those that were committed", at, placed.entry)
         return None
+
+    async def _is_pruned(self, entry: uuid.UUID) -> bool:
+        """Whether the entry is of a month that was let go, and its twelve years are over by our own clock."""
+        at = dt.datetime.fromtimestamp((entry.int >> 80) / 1000, dt.UTC)
+        now = dt.datetime.now(dt.UTC)
+        if (now.year - KEPT_YEARS, now.month) <= (at.year, at.month):
+            return False
+        if self._pruned is None:
+            self._pruned = await self._database.pruned_months()
+        return f"{at:%Y-%m}" in self._pruned
 
     async def _check_tiles(self, start: int, end: int) -> list[Finding]:
         """The stored tiles over the range against our own, level by level."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from vault.adapters.postgres.pool import Pool
 from vault.formats.tiles import TileId
-from vault.services.monitor import Placed
+from vault.services.monitor_ports import Placed
 
 _COSIGNED = "SELECT note FROM vault.checkpoint WHERE cosigned_at IS NOT NULL ORDER BY size DESC LIMIT 1"
 _TREE_SIZE = "SELECT size FROM vault.tree"
@@ -29,12 +29,13 @@ SELECT e.id, EXISTS (SELECT FROM vault.entry_position p WHERE p.entry = e.id)
     OR EXISTS (SELECT FROM vault.entry_pending w WHERE w.entry = e.id) AS logged
 FROM (SELECT x.id FROM vault.entry x WHERE x.id > $1 ORDER BY x.id LIMIT $2) e
 """
+_PRUNED = "SELECT facts FROM vault.entry WHERE act = 'log-prune' AND facts IS NOT NULL"
 _FIND = "SELECT id FROM vault.entry WHERE leaf = $1 LIMIT 1"
 _CONSENTS = "SELECT id, entry, provisions_digest FROM vault.consent WHERE entry = ANY($1::uuid[])"
 _PROVISIONS = "SELECT * FROM vault.provision WHERE consent = ANY($1::uuid[]) ORDER BY consent, number"
 _WITHDRAWALS = "SELECT consent, entry, provisions FROM vault.withdrawal WHERE consent = ANY($1::uuid[])"
 _UNLOGGED = """
-SELECT c.id FROM vault.consent c
+SELECT c.id, c.entry FROM vault.consent c
 WHERE NOT EXISTS (SELECT FROM vault.entry e WHERE e.id = c.entry AND (e.consent = c.id OR e.salts IS NULL))
 """
 
@@ -76,5 +77,8 @@ class PostgresLogDatabase:
     async def withdrawals(self, consents: Collection[uuid.UUID]) -> Sequence[Any]:
         return await self._pool.rows(_WITHDRAWALS, list(consents))
 
-    async def unlogged_consents(self) -> Sequence[uuid.UUID]:
-        return [row["id"] for row in await self._pool.rows(_UNLOGGED)]
+    async def unlogged_consents(self) -> Sequence[tuple[uuid.UUID, uuid.UUID]]:
+        return [(row["id"], row["entry"]) for row in await self._pool.rows(_UNLOGGED)]
+
+    async def pruned_months(self) -> Collection[str]:
+        return {row["facts"] for row in await self._pool.rows(_PRUNED)}

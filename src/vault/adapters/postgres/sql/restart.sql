@@ -55,3 +55,31 @@ BEGIN ATOMIC
         t.uncosigned_since, vault.clock()
     FROM vault.tree t LEFT JOIN LATERAL (SELECT c.size, c.cosigned_at FROM vault.checkpoint c WHERE c.cosigned_at IS NOT NULL ORDER BY c.size DESC LIMIT 1) k ON true;
 END;
+
+-- Let a month of entries go whose twelve years are over (FI 703/2023, annex): its partition is detached, and stands apart as
+-- vault.entry_pruned_YYYYMM until the owner drops it. Tiles and positions stay, so every proof of the rest does. Itself logged.
+-- Null when there is no such month. Run by the owner.
+CREATE OR REPLACE FUNCTION vault.log_prune(a_month date) RETURNS bigint
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
+AS $prune$
+DECLARE
+    suffix text := to_char(a_month, 'YYYYMM');
+    gone bigint;
+BEGIN
+    IF (date_trunc('month', a_month) + interval '1 month 12 years') AT TIME ZONE 'UTC' > vault.clock() THEN
+        RAISE EXCEPTION 'the twelve years of this month are not over' USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    IF to_regclass('vault.entry_' || suffix) IS NULL THEN RETURN NULL; END IF;
+    EXECUTE format('SELECT count(*) FROM vault.%I', 'entry_' || suffix) INTO gone;
+    IF EXISTS (SELECT FROM vault.entry_pending p WHERE p.entry >= vault.first_id(date_trunc('month', a_month) AT TIME ZONE 'UTC')
+            AND p.entry < vault.first_id((date_trunc('month', a_month) + interval '1 month') AT TIME ZONE 'UTC')) THEN
+        RAISE EXCEPTION 'entries of this month still wait for the tree' USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    EXECUTE format('ALTER TABLE vault.entry DETACH PARTITION vault.%I', 'entry_' || suffix);
+    EXECUTE format('ALTER TABLE vault.%I RENAME TO %I', 'entry_' || suffix, 'entry_pruned_' || suffix);
+    PERFORM vault.registry_entry('log-prune', NULL, NULL, NULL, to_char(a_month, 'YYYY-MM'));
+    RETURN gone;
+END
+$prune$;
