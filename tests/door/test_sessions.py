@@ -207,3 +207,17 @@ async def test_p01_acting_for_another_is_a_session_of_its_own(providers: Scene) 
 async def test_no_session_lasts_longer_than_half_a_day(providers: Scene) -> None:
     with pytest.raises(Exception, match="no session lasts that long"):
         await begin(providers, lasts_s=13 * 3600)
+
+
+@BOTH
+async def test_a_session_long_over_is_forgotten_and_its_entries_stay(providers: Scene) -> None:
+    await begin(providers)
+    owner, worker = await providers.owner(), await providers.database.as_role("worker")
+    await owner.execute(
+        "INSERT INTO vault.identity_offer VALUES ($1, $1, $2, $3)", bytes(32), uuid.UUID(int=0), NOON - 15 * DAY
+    )
+    await providers.set_now(NOON + 2 * DAY)
+    await worker.fetchval("SELECT vault.forget_expired()")
+    for table in ("session", "token", "identity_offer"):
+        assert await owner.fetchval(f"SELECT count(*) FROM vault.{table}") == 0, table
+    assert "sign-in" in {e["act"] for e in await providers.entries()}

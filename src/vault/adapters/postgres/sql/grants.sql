@@ -25,7 +25,7 @@ GRANT UPDATE (parent, wrapped) ON vault.wrapped_key TO vault_door;
 -- A session's idle end moves with its use; its language is the person's choice.
 GRANT UPDATE (expires_at) ON vault.token TO vault_door;
 GRANT UPDATE (language) ON vault.session TO vault_door;
-GRANT DELETE ON vault.clearance, vault.process, vault.idempotency, vault.wrapped_key, vault.burnt, vault.token, vault.token_end TO vault_door;
+GRANT DELETE ON vault.clearance, vault.process, vault.idempotency, vault.wrapped_key, vault.burnt, vault.token, vault.token_end, vault.identity_offer TO vault_door;
 GRANT UPDATE, DELETE ON vault.export_claim TO vault_door;
 GRANT DELETE ON vault.export_paper TO vault_door;
 -- Row locks need UPDATE on some column; none of these is ever updated.

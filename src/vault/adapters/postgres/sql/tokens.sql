@@ -94,6 +94,7 @@ BEGIN
     DELETE FROM vault.burnt b WHERE b.expires_at < vault.clock() - interval '10 minutes';
     GET DIAGNOSTICS gone = ROW_COUNT;
     DELETE FROM vault.idempotency i WHERE i.recorded_at < vault.clock() - interval '24 hours';
+    DELETE FROM vault.identity_offer o WHERE o.recorded_at < vault.clock() - interval '14 days';
     DELETE FROM vault.token t WHERE t.expires_at < vault.clock() - interval '1 day'
         AND NOT EXISTS (SELECT FROM vault.clearance c WHERE c.asker = t.secret_sha256);
     RETURN gone;
