@@ -1,6 +1,6 @@
 """`make bench`: the measurements that the documentation rests on, in under six minutes on two cores.
 
-    python -m benchmarks.run [--quick] [release|large|decisions|own …]
+    python -m benchmarks.run [--quick] [release|large|decisions|own|log …]
 
 Prints tables, and writes benchmarks/results/latest.json. Nothing here fails for being slow: absolute figures are the
 machine's, and what else it does; the ratios are the vault's.
@@ -21,13 +21,14 @@ import uvloop
 from benchmarks.decisions import measure_decisions
 from benchmarks.figures import machine
 from benchmarks.large import measure_large
+from benchmarks.logtree import measure_log
 from benchmarks.own import measure_own
 from benchmarks.place import Place, place
 from benchmarks.release import measure_releases
 from benchmarks.world import file_cases
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
-PARTS = ("decisions", "own", "release", "large")
+PARTS = ("decisions", "own", "log", "release", "large")
 CASES = 12
 
 
@@ -47,6 +48,14 @@ async def measure(parts: tuple[str, ...], *, quick: bool) -> dict[str, Any]:
         if "own" in parts:
             results["own"] = await measure_own(made, cases[0], asks=10 if quick else 40, repeats=repeats)
         cases += await file_cases(made, CASES - 1)
+        if "log" in parts:
+            results["log"] = await measure_log(
+                made,
+                cases,
+                seconds=0.5 if quick else 3,
+                pairs=2 if quick else 10,
+                entries=10_000 if quick else 1_000_000,
+            )
         if "release" in parts:
             results["release"] = await measure_releases(made, cases, seconds=0.3 if quick else 1.5, repeats=repeats)
         if "large" in parts:
