@@ -99,3 +99,20 @@ async def test_p01_nobody_opens_the_wrong_persons_paper(desk: Desk) -> None:
     await desk.database.insert("misfiled_decision", [decided])
     assert (await desk.view())["how"] == "open"
     assert (await desk.door(await desk.token(COORDINATOR)))["status"] == "permit"
+
+
+async def test_p09_the_log_leads_to_the_reason_for_which_a_records_officer_looked(desk: Desk) -> None:
+    request = await desk.made()
+    await desk.look(request)
+    opened = await desk.door(await desk.token(OFFICER))
+    service = await desk.service()
+    log = await service.fetchrow(
+        "CALL vault.door($1, 'list', NULL, NULL, '{\"target\": \"my-log\"}')", await desk.client_secret()
+    )
+    (item,) = [one for one in log["facts"]["items"] if one["act"] == "open"]
+    assert (item["entry"], item["actor"], item["basis"]) == (
+        str(opened["entry"]),
+        "records-officer",
+        "controller-duty",
+    )
+    assert item["request"] == str(request)

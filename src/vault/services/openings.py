@@ -27,7 +27,7 @@ class Opening(msgspec.Struct, frozen=True, omit_defaults=True):
     """The entries of one reader, document, answer and ten minutes, as one; or one other act.
 
     ``entry`` and ``at`` are the first one's; ``bytes`` is what was handed over in all. ``outcome`` is missing while bytes
-    still flow. ``organisation`` and ``words`` are in the reader's language; the codes beside them never change.
+    still flow. ``request`` is what a records officer looked for: their reason stands with it. ``organisation`` and ``words`` are in the reader's language; the codes beside them never change.
     """
 
     entry: uuid.UUID
@@ -56,6 +56,7 @@ class Opening(msgspec.Struct, frozen=True, omit_defaults=True):
     range: str | None = None
     of: uuid.UUID | None = None
     facts: str | None = None
+    request: uuid.UUID | None = None
     words: dict[str, Any] = {}
 
     @property
@@ -110,6 +111,7 @@ class Openings:
         for item in items:
             del item["case"]
             item.pop("organisation", None)
+            item.pop("request", None)
         following = _following(listed)
         return Page(items=items, next=str(following) if following else None, promise=self._promise(listed))
 

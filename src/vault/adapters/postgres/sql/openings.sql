@@ -58,7 +58,10 @@ BEGIN ATOMIC
             CASE WHEN t.act NOT IN ('open', 'list', 'find', 'explain') THEN t.id END
     ), page AS (
         SELECT o.id, jsonb_strip_nulls(vault.entry_json(o.first) || jsonb_build_object('case', (o.first).case_id, 'outcome', o.ended, 'reader', NULL,
-                'organisation', (SELECT a.name FROM vault.agency a WHERE a.id = (o.first).agency)) || o.whole
+                'organisation', (SELECT a.name FROM vault.agency a WHERE a.id = (o.first).agency),
+                -- Why a records officer looked stands with the request that it was done for, where the client reads it.
+                'request', (SELECT l.request FROM vault.request_look l WHERE (o.first).actor = 'records-officer' AND l.document = (o.first).document
+                    AND l.professional = (o.first).professional AND l.recorded_at <= (o.first).at ORDER BY l.recorded_at DESC LIMIT 1)) || o.whole
             || CASE WHEN jsonb_array_length(o.whole -> 'entries') > 1 THEN '{"range": null}' ELSE '{}' END::jsonb) AS item
         FROM opening o
         WHERE cursor_id IS NULL OR CASE WHEN newest THEN o.id < cursor_id ELSE o.id > cursor_id END
