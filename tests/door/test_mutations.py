@@ -53,7 +53,10 @@ MUTATIONS: dict[str, tuple[str, str]] = {
     "later types are covered": ("type <> 'muu' AND type_since <= recorded_at", "type <> 'muu'"),
     "other papers are covered": ("AND type <> 'muu' AND type_since", "AND type_since"),
     "what was replaced still permits": ("later.replaces = c.id AND later.recorded_at <= as_of", "false"),
-    "a guardian's word never lapses": ("c.capacity = 'guardian' AND today.day >= (", "false AND today.day >= ("),
+    "a guardian's word never lapses": (
+        "c.capacity = 'guardian' AND today.day >= (SELECT cl.adult_on FROM vault.client cl WHERE cl.id = cc.client)",
+        "false",
+    ),
     "a guardian's word lapses a day late": ("today.day >= (SELECT cl.adult_on", "today.day > (SELECT cl.adult_on"),
     "the client's confirmation is not heard": ("f.consent = c.id AND f.recorded_at <= as_of", "false"),
     "prohibitions are overlooked": ("against := against || 'prohibited'::text;", "NULL;"),

@@ -62,6 +62,7 @@ async def work(settings: Settings, *, once: bool) -> None:
             return
         # Apart: somebody waits for an export, and a long one keeps no other job waiting.
         stop = stop_on_signals()
+        _tell("worker", f"does {', '.join(job.name for job in (*jobs, *exports))}")
         await asyncio.gather(_loop(pool, jobs, stop), _loop(pool, exports, stop))
     finally:
         await pool.close()
@@ -151,7 +152,6 @@ def _swept(swept: Swept) -> str | None:
 async def _loop(pool: Pool, jobs: list[Job], stop: asyncio.Event) -> None:
     if not jobs:
         return
-    _tell("worker", f"does {', '.join(job.name for job in jobs)}")
     checked = False
     while not stop.is_set():
         try:
