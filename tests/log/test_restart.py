@@ -10,17 +10,22 @@ from typing import Any
 
 import pytest
 
-from tests.log.scene import Scene
+from tests.log.scene import Scene, Signer
 from tests.log.sequencing import check_whole, sequencer, write
 from tests.log.test_routes import vault
 from tests.support.database import Database, copy_vault
-from tests.support.logs import LOG_VKEY, ORIGIN, WITNESS_SIGNER, WITNESS_VKEY, log_of
+from tests.support.logs import LOG, LOG_VKEY, ORIGIN, WITNESS, WITNESS_SIGNER, WITNESS_VKEY, log_of
 from vault import verifier
+from vault.adapters.postgres.monitor import PostgresLogDatabase
 from vault.adapters.postgres.pool import Pool
 from vault.adapters.postgres.sequencer import PostgresLog, PostgresTree
+from vault.adapters.remembered import RememberedFile
+from vault.adapters.tile_directory import TileDirectory
 from vault.errors import SettingsWrong
 from vault.formats.entry import parse_b64url
+from vault.services.monitor import Monitor
 from vault.services.transparency import Transparency
+from vault.services.witness import Answer, Publisher, Witness
 
 NEW = "vault.example/log/2"
 
@@ -83,6 +88,28 @@ async def put_all_in(database: Database, origin: str) -> int:
     return await check_whole(await database.as_role("monitor"), log_of(origin))
 
 
+async def watched(restored: Restored, size: int) -> None:
+    """The same witness, told of the new key, cosigns the new log; a monitor with a new memory follows it."""
+    memory = RememberedFile(restored.folder / "witness.json")
+    witness = Witness(WITNESS, Signer(), [LOG, log_of(NEW)], memory, clock_s=lambda: 1_780_000_000)
+
+    async def submit(request: bytes) -> Answer:
+        return witness.add_checkpoint(request)
+
+    pools = {role: Pool(restored.database.url(role), size=2, wait_s=10) for role in ("sequencer", "monitor")}
+    mirror = TileDirectory(restored.folder / "new-mirror")
+    publisher = Publisher(PostgresLog(pools["sequencer"]), log_of(NEW), {WITNESS_SIGNER: submit})
+    assert await publisher.step()
+    assert publisher.alarm is None
+    monitor = Monitor(PostgresLogDatabase(pools["monitor"]), mirror, log_of(NEW), [WITNESS_SIGNER])
+    report = await monitor.round(full=True)
+    assert (report.size, report.findings) == (size, ())
+    for pool in pools.values():
+        await pool.close()
+    mirror.close()
+    memory.close()
+
+
 @pytest.mark.parametrize("with_copy", [True, False])
 async def test_p07_a_restored_log_begins_anew_and_says_what_was_lost(restored: Restored, with_copy: bool) -> None:
     owner = await restored.database.owner()
@@ -118,6 +145,7 @@ async def test_p07_a_restored_log_begins_anew_and_says_what_was_lost(restored: R
         await owner.fetchval("SELECT leaf FROM vault.entry WHERE id::text = $1", shown["entry"]),
     )
     await pool.close()
+    await watched(restored, len(former) + 1)
     # The old name is over: nobody signs under it again.
     with pytest.raises(SettingsWrong, match="log/2"):
         await put_all_in(restored.database, ORIGIN)
