@@ -304,7 +304,7 @@ def _sources(dice: Dice, agencies: Sequence[Agency]) -> list[Clause]:
 
 
 def _scopes(dice: Dice, types: Sequence[str], documents: Sequence[Document]) -> list[Clause]:
-    return dice.some([{"type": t} for t in types] + [{"document": str(d.id)} for d in documents], 3)
+    return dice.some([{"type": t} for t in dict.fromkeys(types)] + [{"document": str(d.id)} for d in documents], 3)
 
 
 def _dated(dice: Dice, base: dt.date) -> Clause:
