@@ -49,11 +49,14 @@ from vault.oauth.routes import oauth_router
 from vault.oauth.server import OAuthParts
 from vault.oauth.tokens import IssuerKeys
 from vault.pages.about import about_router
+from vault.pages.archive.router import archive_router
 from vault.pages.common import common_routers
 from vault.pages.exports.router import export_pages
 from vault.pages.faults import HANDLERS
 from vault.pages.my.parts import MyParts
 from vault.pages.my.router import my_router
+from vault.pages.records.parts import RecordsParts
+from vault.pages.records.router import records_router
 from vault.pages.shell import Shell
 from vault.pages.sign_in.routes import sign_in_routers
 from vault.ports import Door, ObjectStore
@@ -82,7 +85,7 @@ from vault.services.transfers import Transfers
 from vault.services.transparency import Transparency
 from vault.services.withholding import Withholding
 from vault.settings import DatabaseRole, Settings, StoreBucket, StoreDirectory, require
-from vault.web.session import SessionGate, require_client
+from vault.web.session import SessionGate, require_client, require_session
 
 
 def sign_in_keys(keyring: FileKeyring) -> SignInKeys:
@@ -265,9 +268,13 @@ def build_app(
         mine=Mine(parts.door, parts.keyring), consents=parts.consents, documents=parts.documents,
         openings=Openings(parts.door), requests=desks.requests, authorities=authorities, releasing=release_to,
     )  # fmt: skip
+    records_parts = RecordsParts(
+        desk=desks.desk, withholding=desks.withholding, misfiled=desks.misfiled, documents=parts.documents, releasing=release_to
+    )  # fmt: skip
+    staff = [records_router(records_parts, require_session), archive_router(parts.transfers, require_session)]
     shell = Shell(secure=parts.oauth.issuer.startswith("https:"))
     app = create_app(
-        [*routers, *common_routers(shell), *sign_in_routers(sign_in, authorities), my_router(my_parts, require_client), export_pages(parts.exports, send_export, require_client), about_router(), *also], for_people=HANDLERS, authenticate=guard.authenticate,
+        [*routers, *common_routers(shell), *sign_in_routers(sign_in, authorities), my_router(my_parts, require_client), export_pages(parts.exports, send_export, require_client), about_router(), *staff, *also], for_people=HANDLERS, authenticate=guard.authenticate,
         idempotency=Idempotency(parts.door, parts.keyring),
         limits=Limits(), metrics=parts.metrics, challenge_headers=challenge_headers, max_json_bytes=parts.settings.max_json_bytes,
         version=version("consent-vault"), on_startup=[parts.warm], on_shutdown=[parts.close],

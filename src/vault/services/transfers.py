@@ -12,10 +12,10 @@ from joserfc.jwk import OKPKey
 
 from vault.errors import Conflict, Hidden, InvalidInput
 from vault.formats.ageformat import Digest
-from vault.formats.receipt import Expected, load_public_keys, verify_receipt
+from vault.formats.receipt import Expected, load_public_keys, parse_receipt, verify_receipt
 from vault.model import Act, TokenSecret
 from vault.ports import Door, Keyring
-from vault.services.cases import Page, page_of
+from vault.services.cases import Page, page_of, unbase64
 
 _OUTCOMES = ("given", "refused", "not-found")
 
@@ -68,13 +68,29 @@ class Transfers:
         about = {"target": "transfers", "after": after, "limit": limit}
         listed = await self._door.ask(secret, Act.LIST, about=about)
         items = msgspec.convert(listed.facts["items"], list[dict[str, Any]])
+        for item in items:
+            del item["receipt"]
         return page_of(items, listed.facts, self._door.promise(listed.entry, listed.leaf, listed.at))
 
     async def get(self, secret: TokenSecret, transfer: uuid.UUID) -> tuple[dict[str, Any], str]:
         """One transfer with its history, and the promise of the entry."""
         listed = await self._door.ask(secret, Act.LIST, about={"target": "transfer", "transfer": transfer})
         [item] = msgspec.convert(listed.facts["items"], list[dict[str, Any]])
+        item["receipt"] = await self._receipt(secret, transfer, item["receipt"])
         return item, self._door.promise(listed.entry, listed.leaf, listed.at)
+
+    async def _receipt(self, secret: TokenSecret, transfer: uuid.UUID, sealed: str | None) -> dict[str, Any] | None:
+        """What the archive signed: who received the package, when, and which checks it passed; verified anew."""
+        known = None if sealed is None else await self._claims.expected(secret, transfer)
+        if sealed is None or known is None:
+            return None
+        text = self._keyring.open_own(f"transfer.receipt|{transfer}", unbase64(sealed)).decode()
+        receipt = parse_receipt(text, _keys(known))
+        return {
+            "received_by": receipt.received_by,
+            "received_at": receipt.received_at.isoformat(),
+            "checks": list(receipt.checks),
+        }
 
     async def approve(self, secret: TokenSecret, transfer: uuid.UUID) -> tuple[dict[str, Any], str]:
         """Approve it with all that follows, the destruction too; two different archivists must."""

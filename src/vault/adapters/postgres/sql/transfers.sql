@@ -26,6 +26,7 @@ RETURN (SELECT jsonb_build_object('id', x.id, 'case', x.case_id, 'process', c.pr
                 'tar', jsonb_build_object('size', p.tar_size, 'sha256', encode(p.tar_sha256, 'hex')), 'files', p.files,
                 'payload_bytes', p.payload_bytes, 'retention_ends', p.retention_ends, 'version', p.version)
             FROM vault.transfer_package p WHERE p.transfer = x.id ORDER BY p.n DESC LIMIT 1),
+        'receipt', (SELECT vault.b64(r.sealed) FROM vault.transfer_receipt r WHERE r.transfer = x.id ORDER BY r.n DESC LIMIT 1),
         'history', (SELECT jsonb_agg(jsonb_build_object('state', s.state, 'at', vault.rfc3339(s.recorded_at)) ORDER BY s.n)
             FROM vault.transfer_state s WHERE s.transfer = x.id))
     FROM vault.client_case c, vault.archive a WHERE c.id = x.case_id AND a.n = x.archive);

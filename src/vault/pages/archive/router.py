@@ -1,0 +1,143 @@
+"""Transfers at the archivist's desk: what is due, what runs and how far, what is done; approval, receipt, rejection."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any, Final
+
+from litestar import Response, Router, get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+from litestar.types import Guard
+
+from vault.errors import Conflict, InvalidInput
+from vault.model import TokenSecret
+from vault.pages.faults import HANDLERS
+from vault.pages.forms import Form, page_guard, read_form
+from vault.pages.shell import redirect, render
+from vault.pages.texts import N_
+from vault.services.transfers import Transfers
+from vault.web.session import AnyRequest
+
+HOME: Final = "/desk/archive"
+
+STATES: Final[Mapping[str, str]] = {
+    "due": N_("Waits for approval"),
+    "packaged": N_("Packaged"),
+    "sent": N_("Sent, waits for the receipt"),
+    "received": N_("Receipt is here"),
+    "verified": N_("Read back and verified"),
+    "shredded": N_("Archived, active copy destroyed"),
+    "beyond-recovery": N_("Archived, beyond recovery also in backups"),
+    "rejected": N_("Rejected"),
+    "on-hold": N_("On hold"),
+    "retained": N_("At the archive, kept here too for now"),
+    "cancelled": N_("Cancelled: the case was opened again"),
+}
+WAITS: Final[Mapping[str, str]] = {
+    "approvals": N_("Two archivists must approve"),
+    "receipt": N_("The archive has not signed yet"),
+    "hold": N_("Something is pending in the case: a hold, or somebody's request for their own records"),
+    "unfinished-upload": N_("A paper is still being filed"),
+    "waiting-time": N_("The waiting time before destruction runs"),
+    "key-rotation": N_("The month's key is destroyed after its other keys have been wrapped anew"),
+}
+PHASES: Final[Mapping[str, str]] = {
+    "packaging": N_("Making the package"),
+    "reading-back": N_("Reading the package back"),
+    "removing": N_("Removing the objects"),
+}
+_GROUPS: Final = (
+    (N_("Due"), ("due", "rejected")),
+    (N_("Running"), ("packaged", "sent", "received", "verified", "on-hold", "retained")),
+    (N_("Done"), ("shredded", "beyond-recovery", "cancelled")),
+)
+WORDS: Final = {"states": STATES, "waits": WAITS, "phases": PHASES}
+
+_FAULTS: Final[Mapping[str, str]] = {
+    "receipt": N_("This is not the archive's signed receipt for exactly this package."),
+    "reason": N_("Write the reason."),
+}
+
+
+def archive_router(transfers: Transfers, require_session: Guard) -> Router:
+    """Everything under ``/desk/archive``."""
+    handlers = [*_looking(transfers), *_acting(transfers)]
+    return Router(HOME, route_handlers=handlers, guards=[page_guard(require_session)], exception_handlers=HANDLERS)
+
+
+async def all_transfers(transfers: Transfers, secret: TokenSecret) -> list[dict[str, Any]]:
+    """The newest first."""
+    found: list[dict[str, Any]] = []
+    after: uuid.UUID | None = None
+    while True:
+        page = await transfers.list_transfers(secret, after=after, limit=200)
+        found += page.items
+        if page.next is None:
+            return found[::-1]
+        after = uuid.UUID(page.next)
+
+
+def _looking(transfers: Transfers) -> list[HTTPRouteHandler]:
+    @get("/", name="archive-list", include_in_schema=False)
+    async def every(request: AnyRequest) -> Response[bytes]:
+        found = await all_transfers(transfers, request.state.session.secret)
+        groups = [(name, [one for one in found if one["state"] in states]) for name, states in _GROUPS]
+        return render(request, "archive/list.html", groups=groups, total=len(found), words=WORDS)
+
+    @get("/transfers/{transfer:uuid}", name="archive-one", include_in_schema=False)
+    async def one(request: AnyRequest, transfer: FromPath[uuid.UUID]) -> Response[bytes]:
+        return await _page(transfers, request, transfer, Form({}), {})
+
+    @get("/transfers/{transfer:uuid}/approve", name="archive-approve", include_in_schema=False)
+    async def approving(request: AnyRequest, transfer: FromPath[uuid.UUID]) -> Response[bytes]:
+        item, _ = await transfers.get(request.state.session.secret, transfer)
+        return render(request, "archive/approve.html", item=item, words=WORDS)
+
+    return [every, one, approving]
+
+
+async def _page(
+    transfers: Transfers, request: AnyRequest, transfer: uuid.UUID, form: Form, errors: dict[str, str]
+) -> Response[bytes]:
+    item, _ = await transfers.get(request.state.session.secret, transfer)
+    return render(
+        request,
+        "archive/transfer.html",
+        status_code=422 if errors else 200,
+        item=item,
+        form=form,
+        errors=errors,
+        words=WORDS,
+    )
+
+
+def _acting(transfers: Transfers) -> list[HTTPRouteHandler]:
+    @post("/transfers/{transfer:uuid}/approve", name="archive-approved", include_in_schema=False)
+    async def approve(request: AnyRequest, transfer: FromPath[uuid.UUID]) -> Response[Any]:
+        await read_form(request)
+        await transfers.approve(request.state.session.secret, transfer)
+        return redirect(request, f"{HOME}/transfers/{transfer}", said=N_("You have approved the transfer."))
+
+    @post("/transfers/{transfer:uuid}/receipt", name="archive-receipt", include_in_schema=False)
+    async def receipt(request: AnyRequest, transfer: FromPath[uuid.UUID]) -> Response[Any]:
+        form = await read_form(request)
+        try:
+            await transfers.receive(request.state.session.secret, transfer, form.text("receipt"))
+        except (InvalidInput, Conflict):
+            return await _page(transfers, request, transfer, form, {"receipt": _FAULTS["receipt"]})
+        return redirect(request, f"{HOME}/transfers/{transfer}", said=N_("The receipt is taken."))
+
+    @post("/transfers/{transfer:uuid}/reject", name="archive-reject", include_in_schema=False)
+    async def reject(request: AnyRequest, transfer: FromPath[uuid.UUID]) -> Response[Any]:
+        form = await read_form(request)
+        try:
+            await transfers.reject(request.state.session.secret, transfer, form.text("reason"))
+        except InvalidInput:
+            return await _page(transfers, request, transfer, form, {"reason": _FAULTS["reason"]})
+        return redirect(
+            request, f"{HOME}/transfers/{transfer}", said=N_("The transfer is rejected. Nothing was destroyed.")
+        )
+
+    return [approve, receipt, reject]
