@@ -110,10 +110,22 @@ class Sequencer:
             await _rest(stop, 4 * interval_s)
 
     async def _keep(self, stop: asyncio.Event, interval_s: float) -> None:
-        await self.lead()
+        await self._lead_until(stop)
         while not stop.is_set():
             if await self.step() < self._batch:
                 await _rest(stop, interval_s)
+
+    async def _lead_until(self, stop: asyncio.Event) -> None:
+        """Lead; one that still waits for its turn when it is told to stop has nothing to finish."""
+        leading, stopped = asyncio.ensure_future(self.lead()), asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait((leading, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if leading.done():
+                leading.result()
+        finally:
+            for task in (leading, stopped):
+                task.cancel()
+            await asyncio.gather(leading, stopped, return_exceptions=True)
 
     async def lead(self) -> None:
         """Become the one sequencer, and sign what a predecessor appended without signing.
