@@ -51,6 +51,7 @@ from vault.oauth.tokens import IssuerKeys
 from vault.pages.about import about_router
 from vault.pages.archive.router import archive_router
 from vault.pages.common import common_routers
+from vault.pages.coordinator.router import CoordinatorParts, coordinator_router
 from vault.pages.exports.router import export_pages
 from vault.pages.faults import HANDLERS
 from vault.pages.my.parts import MyParts
@@ -271,7 +272,11 @@ def build_app(
     records_parts = RecordsParts(
         desk=desks.desk, withholding=desks.withholding, misfiled=desks.misfiled, documents=parts.documents, releasing=release_to
     )  # fmt: skip
-    staff = [records_router(records_parts, require_session), archive_router(parts.transfers, require_session)]
+    staff = [
+        records_router(records_parts, require_session),
+        archive_router(parts.transfers, require_session),
+        coordinator_router(CoordinatorParts(parts.cases, my_parts.openings, authorities), require_session),
+    ]
     shell = Shell(secure=parts.oauth.issuer.startswith("https:"))
     app = create_app(
         [*routers, *common_routers(shell), *sign_in_routers(sign_in, authorities), my_router(my_parts, require_client), export_pages(parts.exports, send_export, require_client), about_router(), *staff, *also], for_people=HANDLERS, authenticate=guard.authenticate,

@@ -106,7 +106,7 @@ class Openings:
 
     async def of_case(self, secret: TokenSecret, case: CaseId, looking: Looking) -> Page:
         """What happened in a case, for its coordinator; the client's own reads and a representative's are not shown."""
-        listed = await self._door.ask(secret, Act.LIST, case=case, about={"target": "log", **looking.about()})
+        listed = await self._of_case(secret, case, looking)
         items = msgspec.convert(listed.facts["items"], list[dict[str, Any]])
         for item in items:
             del item["case"]
@@ -114,6 +114,17 @@ class Openings:
             item.pop("request", None)
         following = _following(listed)
         return Page(items=items, next=str(following) if following else None, promise=self._promise(listed))
+
+    async def told_of_case(
+        self, secret: TokenSecret, case: CaseId, looking: Looking, language: str
+    ) -> tuple[list[Opening], uuid.UUID | None]:
+        """The same in words of a language, with the cursor of the next page."""
+        listed = await self._of_case(secret, case, looking)
+        items = msgspec.convert(listed.facts["items"], list[dict[str, Any]])
+        return [tell(item, language) for item in items], _following(listed)
+
+    async def _of_case(self, secret: TokenSecret, case: CaseId, looking: Looking) -> Clearance:
+        return await self._door.ask(secret, Act.LIST, case=case, about={"target": "log", **looking.about()})
 
     async def mine(
         self,
