@@ -8,8 +8,8 @@ from typing import Any
 from litestar import Litestar, Request, Response, Router
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
+from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler, ExceptionHandlersMap, Message, Scope
 
 from vault.api.admission import Admission, Gate, Limits
@@ -17,6 +17,7 @@ from vault.api.asking import Authenticate
 from vault.api.logs import Observed
 from vault.api.metrics import Metrics
 from vault.api.problems import on_any_error, on_http_exception, on_vault_error
+from vault.api.told import CompletedDocument
 from vault.errors import Unauthenticated, VaultError
 from vault.services.idempotency import Idempotency
 
@@ -59,7 +60,7 @@ def create_app(
         openapi_config=OpenAPIConfig(
             title="Consent-gated record vault", version=version, path="/schema", use_handler_docstrings=True,
             # Only the document itself: the pages that show it would fetch their scripts from somebody else's server.
-            render_plugins=[JsonRenderPlugin()],
+            render_plugins=[CompletedDocument()],
             components=Components(security_schemes={
                 "token": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT", description="RFC 9068, from /oauth/token"),
                 "session": SecurityScheme(
@@ -75,6 +76,7 @@ def create_app(
     app.state.admission = Admission(limits)
     app.state.idempotency = idempotency
     app.state.challenge_headers = challenge_headers
+    app.state.methods = {one.path_format: one.methods for one in app.routes if isinstance(one, HTTPRoute)}
     return app
 
 
@@ -91,9 +93,13 @@ def _asked_by_people(request: Request[Any, Any, Any]) -> bool:
     return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith(_FOR_SOFTWARE)
 
 
-async def _add_headers(message: Message, _: Scope) -> None:
+async def _add_headers(message: Message, scope: Scope) -> None:
     """Add what is missing, on every answer: a release's and the framework's own refusals too."""
     if message["type"] == "http.response.start":
         headers = list(message["headers"])
+        if dict(scope).get("method") == "OPTIONS" and message["status"] == 204:
+            # The framework names the methods of the handler that it met first on this path.
+            methods = scope["litestar_app"].state.methods[scope["path_template"]]
+            headers = [one for one in headers if one[0] != b"allow"] + [(b"allow", ", ".join(sorted(methods)).encode())]
         given = {name.lower() for name, _ in headers}
         message["headers"] = headers + [one for one in _SECURITY if one[0] not in given]

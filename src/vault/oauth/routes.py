@@ -48,7 +48,12 @@ def oauth_router(parts: OAuthParts) -> Router:
     async def metadata() -> Answer:
         return Response(server_metadata(parts), media_type=MediaType.JSON, headers=PUBLIC)
 
-    @get(JWKS_PATH, operation_id="oauthKeys", summary="The keys that sign access tokens")
+    @get(
+        JWKS_PATH,
+        operation_id="oauthKeys",
+        summary="The keys that sign access tokens",
+        media_type="application/jwk-set+json",
+    )
     async def jwks() -> Answer:
         return Response(dict(parts.keys.public_jwks()), media_type="application/jwk-set+json", headers=PUBLIC)
 
