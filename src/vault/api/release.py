@@ -148,6 +148,7 @@ class _Sender:
         try:
             outcome = await self._send(scope, receive, send)
         finally:
+            self._reset = None  # whatever comes now belongs to the connection's next request
             watcher.cancel()
             self._on_end()
             # The log must learn how it ended, also when we are being cancelled.

@@ -106,8 +106,11 @@ class Leases:
                     kept = await self._door.renew(self.process, list(asked))
             except (TimeoutError, Unavailable):
                 continue  # the timers cut what is not renewed in time
+            # A release that ended meanwhile is left alone: its connection serves another request by now.
             for entry, lease in asked.items():
+                if entry not in self._running:
+                    continue
                 if entry in kept:
                     lease.renew(since)
-                elif entry in self._running:
+                else:
                     lease.cut()
