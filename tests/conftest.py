@@ -1,4 +1,4 @@
-"""What all tests share: the database servers.
+"""What all tests share: the database servers and the object gateway.
 
 A test that must hold on both versions says `@pytest.mark.parametrize("postgres", ["18", "15"], indirect=True)`; any
 other that asks for `postgres` gets version 18.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import ssl
 import time
 import uuid
 from collections.abc import Iterable
@@ -76,11 +77,17 @@ class Acting:
 class Caller:
     """All agencies' software at once."""
 
+    tls: ssl.SSLContext | None = None
+
     def __init__(self, service: Service) -> None:
         self.service = service
         self.demo = service.demo
-        self.http = httpx.Client(base_url=service.url, timeout=60, trust_env=False)
+        self.http = self.client()
         self._kept: dict[tuple[str, ...], tuple[str, float]] = {}
+
+    def client(self) -> httpx.Client:
+        """Connections of its own to the service."""
+        return httpx.Client(base_url=self.service.url, timeout=60, trust_env=False)
 
     def close(self) -> None:
         self.http.close()

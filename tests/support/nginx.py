@@ -11,6 +11,8 @@ import ssl
 import stat
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -115,6 +117,7 @@ class Nginx:
         for source, target in (
             ("vault.conf", folder),
             ("server.conf", folder / "snippets"),
+            ("refusal.conf", folder / "snippets"),
             ("mtls.conf", folder / "snippets"),
         ):
             text = (RECIPE / source).read_text()
@@ -227,9 +230,30 @@ class Front(Caller):
     """All agencies' software, calling through TLS."""
 
     def __init__(self, service: Deployed, nginx: Nginx, authority: Authority) -> None:
-        super().__init__(service)
         self.deployed = service
         self.nginx = nginx
         self.authority = authority
-        self.http.close()
-        self.http = httpx.Client(base_url=nginx.url, verify=authority.context(), timeout=60, trust_env=False)
+        self.tls = authority.context()
+        super().__init__(service)
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.nginx.url, verify=self.tls, timeout=60, trust_env=False)
+
+
+@contextmanager
+def fronted(postgres: EmbeddedPostgres, database: Database, folder: Path) -> Iterator[Front]:
+    """A service over that database, behind an nginx of its own."""
+    port = free_port()
+    service = Deployed(postgres, database, folder / "vault", port)
+    authority = Authority(folder / "tls")
+    nginx = Nginx(folder / "nginx", service.port, authority, port=port)
+    try:
+        service.prepare()
+        service.start()
+        nginx.start()
+        everybody = Front(service, nginx, authority)
+        yield everybody
+        everybody.close()
+    finally:
+        nginx.stop()
+        service.close()

@@ -178,7 +178,7 @@ class Service:
 @contextmanager
 def serving(postgres: EmbeddedPostgres, folder: Path, box: Box | None = None, **settings: str) -> Iterator[Service]:
     """A service over a fresh database of that server. ``settings`` are further VAULT_… variables."""
-    service = Service(postgres, run(_fresh(postgres)), folder, box)
+    service = Service(postgres, run(fresh(postgres)), folder, box)
     service.settings = settings
     try:
         service.prepare()
@@ -188,7 +188,8 @@ def serving(postgres: EmbeddedPostgres, folder: Path, box: Box | None = None, **
         service.close()
 
 
-async def _fresh(postgres: EmbeddedPostgres) -> Database:
+async def fresh(postgres: EmbeddedPostgres) -> Database:
+    """A migrated database that this process is not connected to."""
     database = await make_vault(postgres)
     await database.close()
     return database

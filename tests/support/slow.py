@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterable
@@ -26,22 +27,27 @@ class Slow:
     def is_complete(self) -> bool:
         return self.received == self.expected
 
-    async def read(self, url: str, token: str, document: str, started: asyncio.Semaphore) -> None:
+    async def read(
+        self, url: str, token: str, document: str, started: asyncio.Semaphore, tls: ssl.SSLContext | None
+    ) -> None:
         """Read until the end; a service that says "again later" before the first byte is asked again, as callers do."""
         for _ in range(20):
-            if await self._read(url, token, document, started):
+            if await self._read(url, token, document, started, tls):
                 return
             await asyncio.sleep(0.5)
         raise AssertionError("the service was busy all the time")
 
-    async def _read(self, url: str, token: str, document: str, started: asyncio.Semaphore) -> bool:
+    async def _read(
+        self, url: str, token: str, document: str, started: asyncio.Semaphore, tls: ssl.SSLContext | None
+    ) -> bool:
         where = urlsplit(url)
         # A small receive buffer, so that what was sent before is not read long after.
         line = socket.socket()
         line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
         line.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(line, (where.hostname, where.port))
-        reader, writer = await asyncio.open_connection(sock=line, limit=16 * 1024)
+        await asyncio.get_running_loop().sock_connect(line, ("127.0.0.1", where.port))
+        name = where.hostname if tls else None
+        reader, writer = await asyncio.open_connection(sock=line, limit=16 * 1024, ssl=tls, server_hostname=name)
         try:
             path = f"/v1/documents/{document}/content"
             writer.write(
@@ -68,8 +74,9 @@ class Slow:
 class SlowReaders:
     """Begins (url, token, document) downloads in a thread of its own; made when each of them has its status line."""
 
-    def __init__(self, wanted: Iterable[tuple[str, str, str]]) -> None:
+    def __init__(self, wanted: Iterable[tuple[str, str, str]], tls: ssl.SSLContext | None = None) -> None:
         self._wanted = list(wanted)
+        self._tls = tls
         self.downloads = [Slow() for _ in self._wanted]
         self._begun = threading.Event()
         self._failed: BaseException | None = None
@@ -98,7 +105,8 @@ class SlowReaders:
     async def _read_all(self) -> None:
         started = asyncio.Semaphore(0)
         tasks = [
-            asyncio.create_task(slow.read(*w, started)) for slow, w in zip(self.downloads, self._wanted, strict=True)
+            asyncio.create_task(slow.read(*w, started, self._tls))
+            for slow, w in zip(self.downloads, self._wanted, strict=True)
         ]
         for _ in tasks:
             acquired = asyncio.create_task(started.acquire())

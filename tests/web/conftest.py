@@ -1,4 +1,8 @@
-"""One service for all tests here that leave it whole; each opens cases of its own."""
+"""The vault for all tests here, which leave it whole; each opens cases of its own.
+
+What depends on the store or on what stands before the service says so with ``pytest.mark.kinds`` and runs on each of them;
+all else runs once, on the first kind.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +11,34 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.caller import Caller, must, paper, permit
+from tests.support.kinds import KINDS, Kinds
 from tests.support.postgres import Servers
-from tests.support.service import Service, serving
+from tests.support.rgw import Gateways
+from tests.support.service import Service
 from tests.web.scene import Scene
 
 
-@pytest.fixture(scope="session")
-def service(postgres_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with serving(postgres_servers.server("18"), tmp_path_factory.mktemp("web") / "vault") as running:
-        yield running
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "caller" in metafunc.fixturenames:
+        marker = metafunc.definition.get_closest_marker("kinds")
+        metafunc.parametrize("caller", marker.args if marker else KINDS[:1], indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
-def caller(service: Service) -> Iterator[Caller]:
-    everybody = Caller(service)
-    yield everybody
-    everybody.close()
+def kinds(postgres_servers: Servers, gateways: Gateways, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kinds]:
+    running = Kinds(postgres_servers, gateways, tmp_path_factory.mktemp("web"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def caller(request: pytest.FixtureRequest, kinds: Kinds) -> Caller:
+    return kinds.caller(request.param)
+
+
+@pytest.fixture(scope="session")
+def service(caller: Caller) -> Service:
+    return caller.service
 
 
 @pytest.fixture(scope="module")

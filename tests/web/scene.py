@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,10 +10,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from tests.support.caller import (
-    Acting,
-    Caller,
-)
+from tests.support.caller import Acting, Caller, must, paper
 from tests.support.service import Service
 
 # What grows with every request, refused ones included: the log, what tokens leave, uploads that were begun and ended.
@@ -42,6 +40,17 @@ def nothing_left(service: Service) -> Iterator[None]:
     before = facts(service)
     yield
     assert facts(service) == before
+
+
+def settled(service: Service, before: dict[str, int]) -> None:
+    """Wait until the service has cleared up after a caller that went away, and stays so: it may not have begun yet."""
+    deadline = time.monotonic() + 10
+    equal, now = 0, facts(service)
+    while equal < 5 and time.monotonic() < deadline:
+        time.sleep(0.05)
+        now = facts(service)
+        equal = equal + 1 if now == before else 0
+    assert now == before
 
 
 def problem(answer: httpx.Response) -> tuple[int, str, str | None]:
@@ -80,3 +89,7 @@ class Scene:
     @property
     def desk(self) -> Acting:
         return self.caller.coordinator
+
+    def awaiting(self) -> str:
+        """A new document that has no content yet."""
+        return str(must(self.desk.post(f"/v1/cases/{self.case}/documents", paper()))["id"])

@@ -21,6 +21,9 @@ from tests.support.caller import (
     paper,
     permit,
 )
+from tests.support.kinds import KINDS
+
+pytestmark = pytest.mark.kinds(*KINDS)
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ NAMING: dict[str, Send] = {
 
 def told(answer: httpx.Response) -> tuple[int, Any, list[str], dict[str, str]]:
     """All that a caller can tell by the answer: its values too, but for the entry's own and the time."""
-    values = {k: v for k, v in answer.headers.items() if k not in ("vault-log-entry", "date")}
+    values = {k: v for k, v in answer.headers.items() if k not in ("vault-log-entry", "x-request-id", "date")}
     return answer.status_code, answer.json(), sorted(answer.headers), values
 
 

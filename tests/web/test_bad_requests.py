@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import socket
 import threading
-import time
 import uuid
 from collections.abc import Iterator
 
@@ -23,8 +21,10 @@ from tests.support.caller import (
     paper,
     permit,
 )
-from tests.support.service import Service
-from tests.web.scene import Scene, facts, nothing_left, problem
+from tests.support.kinds import KINDS
+from tests.web.scene import Scene, facts, nothing_left, problem, settled
+
+pytestmark = pytest.mark.kinds(*KINDS)
 
 CASES = "/v1/cases"
 
@@ -97,71 +97,11 @@ def test_a_wrong_request_is_refused(
             else {}
         )
         answer = scene.desk.request(method, scene.path(path), content=body, headers=sent | headers)
-        assert problem(answer)[:2] == (status, code), answer.text
+        # nginx does not pass on an address that it cannot read.
+        by_nginx = "%00" in path and "?" not in path and scene.caller.tls is not None
+        assert problem(answer)[:2] == ((400, "malformed-request") if by_nginx else (status, code)), answer.text
     if status == 405:
         assert answer.headers["allow"]
-
-
-def waiting(scene: Scene) -> str:
-    return str(must(scene.desk.post(f"/v1/cases/{scene.case}/documents", paper()))["id"])
-
-
-def raw_upload(scene: Scene, document: str, head: str, body: bytes, *, close: bool = True) -> bytes:
-    """Send exactly these bytes; returns what was answered before the connection ended."""
-    with socket.create_connection(("127.0.0.1", scene.caller.service.port), timeout=20) as raw:
-        raw.sendall(
-            f"PUT /v1/documents/{document}/content HTTP/1.1\r\nHost: vault\r\nAuthorization: Bearer {scene.desk.token}\r\n"
-            f"Content-Type: text/plain\r\n{head}\r\n\r\n".encode()
-            + body
-        )
-        if close:
-            raw.shutdown(socket.SHUT_WR)
-        answer = b""
-        while piece := raw.recv(65536):
-            answer += piece
-    return answer
-
-
-def settled(service: Service, before: dict[str, int]) -> None:
-    """Wait until the service has cleared up after a caller that went away, and stays so: it may not have begun yet."""
-    deadline = time.monotonic() + 10
-    equal, now = 0, facts(service)
-    while equal < 5 and time.monotonic() < deadline:
-        time.sleep(0.05)
-        now = facts(service)
-        equal = equal + 1 if now == before else 0
-    assert now == before
-
-
-@pytest.mark.parametrize("size", [10, 5_000_000])
-def test_p04_a_body_that_stops_half_way_leaves_nothing(scene: Scene, size: int) -> None:
-    document = waiting(scene)
-    before = facts(scene.caller.service)
-    raw_upload(scene, document, f"Content-Length: {size * 2}", b"x" * size)
-    settled(scene.caller.service, before)
-    raw_upload(scene, document, "Transfer-Encoding: chunked", b"5\r\nhello\r\n")
-    settled(scene.caller.service, before)
-    assert must(scene.desk.get(f"/v1/documents/{document}"))["state"] == "awaiting-content"
-    must(scene.desk.upload(document, b"whole"))
-    assert scene.desk.read(document).content == b"whole"
-
-
-@pytest.mark.parametrize(
-    ("head", "body"),
-    [
-        ("Content-Length: ten", b"x"),
-        ("Content-Length: -1", b"x"),
-        ("Content-Length: 1\r\nContent-Length: 2", b"xx"),
-        ("Content-Length: 1\r\nTransfer-Encoding: chunked", b"1\r\nx\r\n0\r\n\r\n"),
-        ("Transfer-Encoding: chunked", b"zz\r\nx\r\n"),
-    ],
-)
-def test_a_length_that_cannot_be_is_refused(scene: Scene, head: str, body: bytes) -> None:
-    document = waiting(scene)
-    before = facts(scene.caller.service)
-    answer = raw_upload(scene, document, head, body)
-    assert b" 200 " not in answer.partition(b"\r\n")[0]
-    settled(scene.caller.service, before)
 
 
 def test_a_filed_document_takes_the_same_bytes_again_and_no_others(scene: Scene) -> None:
@@ -177,7 +117,7 @@ def test_a_filed_document_takes_the_same_bytes_again_and_no_others(scene: Scene)
 
 @pytest.mark.parametrize("same", [True, False])
 def test_two_uploads_at_once_make_one_document(scene: Scene, same: bool) -> None:
-    document = waiting(scene)
+    document = scene.awaiting()
     before = facts(scene.caller.service)
     bodies = [b"a" * 3_000_000, (b"a" if same else b"b") * 3_000_000]
     answers: list[httpx.Response] = []
@@ -190,7 +130,7 @@ def test_two_uploads_at_once_make_one_document(scene: Scene, same: bool) -> None
             began.wait(10)
             yield body[1_000_000:]
 
-        with httpx.Client(base_url=scene.caller.service.url, timeout=30, trust_env=False) as http:
+        with scene.caller.client() as http:
             answers.append(Acting(http, token).upload(document, slowly()))
 
     threads = [threading.Thread(target=upload, args=(body,)) for body in bodies]
@@ -206,7 +146,7 @@ def test_two_uploads_at_once_make_one_document(scene: Scene, same: bool) -> None
 
 
 def test_only_who_registered_a_paper_gives_it_its_content(scene: Scene) -> None:
-    document = waiting(scene)
+    document = scene.awaiting()
     with nothing_left(scene.caller.service):
         assert problem(scene.caller.by(KELA).upload(document, b"theirs"))[:2] == (404, "not-found")
 

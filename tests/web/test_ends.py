@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.support.caller import (
     ANY,
     EMPLOYMENT,
@@ -15,7 +17,10 @@ from tests.support.caller import (
     paper,
     permit,
 )
+from tests.support.kinds import KINDS
 from tests.web.answers import code_of, pages_of, reasons_of, shared
+
+pytestmark = pytest.mark.kinds(*KINDS)
 
 
 def test_p06_a_withdrawal_bites_the_next_request(caller: Caller) -> None:

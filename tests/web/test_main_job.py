@@ -25,8 +25,11 @@ from tests.support.caller import (
     paper,
     permit,
 )
+from tests.support.kinds import KINDS
 from tests.web.answers import code_of, decision, log_of, reasons_of, shared
 from vault.formats.promise import parse_promise
+
+pytestmark = pytest.mark.kinds(*KINDS)
 
 
 def test_p01_a_permitted_read_gives_exactly_what_was_filed(caller: Caller) -> None:
