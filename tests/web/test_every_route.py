@@ -307,6 +307,11 @@ def test_the_security_headers_stand_on_every_answer(caller: Caller, ids: dict[st
         assert answer.status_code < 500, f"{what}: {answer.text}"
 
 
+def plain_of(route: str) -> str:
+    """The route as the document writes it: without its parameters' types."""
+    return "/".join(part.partition(":")[0] + "}" if part.startswith("{") else part for part in route.split("/"))
+
+
 def test_the_openapi_document_tells_every_route(caller: Caller, app: Litestar) -> None:
     answer = caller.http.get("/schema/openapi.json")
     assert answer.status_code == 200
@@ -316,10 +321,16 @@ def test_the_openapi_document_tells_every_route(caller: Caller, app: Litestar) -
         f"{method.upper()} {path}" for path, item in told["paths"].items() for method in item if method != "parameters"
     }
     for route in (*GUARDED, *SESSIONED):
-        method, _, path = route.partition(" ")
-        plain = "/".join(part.partition(":")[0] + "}" if part.startswith("{") else part for part in path.split("/"))
-        assert f"{method} {plain}" in documented
+        assert plain_of(route) in documented
     assert told["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    asking = {
+        f"{method.upper()} {path}": [*operation.get("security", [{}])[0]]
+        for path, item in told["paths"].items()
+        for method, operation in item.items()
+        if method != "parameters"
+    }
+    assert {route for route, who in asking.items() if who == ["token"]} == {plain_of(route) for route in GUARDED}
+    assert {route for route, who in asking.items() if who == ["session"]} == {plain_of(route) for route in SESSIONED}
     assert "NewConsent" in json.dumps(told["components"]["schemas"])
 
 

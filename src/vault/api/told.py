@@ -80,9 +80,9 @@ def completed(document: Document) -> Document:
     for path, method, operation in _operations(told):
         if path in ("/oauth/token", "/oauth/revoke"):
             _tell_oauth(path, operation)
-        elif path == CONTENT:
+        elif path.endswith("/content"):
             _tell_content(method, operation)
-        if not path.startswith("/oauth/"):
+        if path not in ("/oauth/token", "/oauth/revoke"):
             _tell_refusals(path, method, operation)
         if path in KEYED and method == "post":
             operation.setdefault("parameters", []).append(_header("Idempotency-Key", "One key, one act; kept 24 hours"))
@@ -102,20 +102,21 @@ def _operations(told: Document) -> Iterator[tuple[str, str, Document]]:
 def _tell_refusals(path: str, method: str, operation: Document) -> None:
     guarded = path.startswith("/v1/") and not path.startswith(OPEN)
     responses = operation["responses"]
+    responses.get("204", {}).pop("content", None)
     responses.pop("400", None)  # the framework's own shape, which nobody is sent
     statuses = {400, 429, 503}
     if path.startswith("/v1/"):
         statuses |= {404, 409, 415, 422}
     if guarded:
-        operation["security"] = [{"session": []}] if path.startswith("/v1/me/") else [{"token": []}]
+        operation["security"] = [{"session": []}] if path.startswith("/v1/me") else [{"token": []}]
         statuses |= {401, 403, 500}
         for status, answer in responses.items():
             if status.startswith("2"):
                 answer["headers"] = _ENTRY | (answer.get("headers") or {})
     if method != "get":
         statuses |= {413}
-    if path == CONTENT and method == "get":
-        statuses |= {416, 428}
+    if path.endswith("/content") and method == "get":
+        statuses |= {416, 428} if path == CONTENT else {416}
     health = path == "/health/ready"
     for status in sorted(statuses):
         responses[str(status)] = _health() if health and status == 503 else _refusal(status, guarded=guarded)
@@ -141,9 +142,12 @@ def _tell_content(method: str, operation: Document) -> None:
         operation["requestBody"] = {"required": False, "content": _BYTES, "description": "The raw bytes"}
         parameters.append(_header("Content-Digest", "RFC 9530; checked when given"))
         return
-    whole = {"description": "The document's bytes", "headers": _RELEASE, "content": _BYTES}
-    part = {"headers": _RELEASE | {"Content-Range": {"schema": {"type": "string"}}}, "content": _BYTES}
-    operation["responses"] |= {"200": whole, "206": {"description": "The bytes of the range"} | part}
+    whole = operation["responses"]["200"]
+    # A document is sent as the type that its filer named; an export is what it is.
+    content = whole["content"] if "application/zip" in whole.get("content", {}) else _BYTES
+    operation["responses"]["200"] = whole | {"headers": _RELEASE, "content": content}
+    headers = _RELEASE | {"Content-Range": {"schema": {"type": "string"}}}
+    operation["responses"]["206"] = {"description": "The bytes of the range", "headers": headers, "content": content}
     parameters += [
         _header("Range", "One range of bytes, RFC 9110 §14; each is an ask and an entry"),
         _header("If-Range", "The ETag that the range belongs to"),

@@ -201,7 +201,12 @@ def _text(claims: dict[str, Any], name: str) -> str | None:
 def keys_router(relying: RelyingParty) -> Router:
     """Where providers fetch the key that signs in our name."""
 
-    @get(KEYS, operation_id="signInKeys", summary="The key by which identity providers know the vault")
+    @get(
+        KEYS,
+        media_type="application/jwk-set+json",
+        operation_id="signInKeys",
+        summary="The key by which identity providers know the vault",
+    )
     async def keys() -> Response[dict[str, Any]]:
         headers = {"Cache-Control": "public, max-age=300"}
         return Response(relying.public_keys(), media_type="application/jwk-set+json", headers=headers)
