@@ -86,6 +86,8 @@ BEGIN
     e := vault.entry_of(t, 'pause', now);
     IF NOT vault.acts_for(t, t.client, NULL, now) THEN RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL); END IF;
     PERFORM vault.move('client:' || t.client);
+    -- Another press may have come while this one waited.
+    now := vault.clock(); e.id := vault.uuid7(now); e.at := now;
     IF vault.is_paused(t.client, now) THEN RETURN vault.conclude(e, 'done', NULL, '{"paused": true}'); END IF;
     INSERT INTO vault.prohibition (id, client, pause, entry, recorded_at) VALUES (a_prohibition, t.client, true, e.id, now);
     PERFORM vault.tell('paused', 'client:' || t.client, e.id, now);
@@ -108,6 +110,7 @@ BEGIN
     e := vault.entry_of(t, 'resume', now);
     IF NOT vault.acts_for(t, t.client, NULL, now) THEN RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL); END IF;
     PERFORM vault.move('client:' || t.client);
+    now := vault.clock(); e.id := vault.uuid7(now); e.at := now;
     INSERT INTO vault.prohibition_end (prohibition, entry, recorded_at)
     SELECT b.id, e.id, now FROM vault.prohibition b WHERE b.client = t.client AND b.pause ON CONFLICT DO NOTHING;
     PERFORM vault.tell('resumed', 'client:' || t.client, e.id, now);
