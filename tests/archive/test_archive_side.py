@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.archive.making import IDENTITY, make_case, send
+from vault.archive.due import find_due
 from vault.archive.finding import find_packages
 from vault.archive.journal import append_entry, verify_journal
 from vault.archive.opening import open_package
@@ -222,3 +224,18 @@ def test_memory_does_not_grow_with_the_package(tmp_path) -> None:
     assert making < 100
     assert receiving < 100
     assert (tmp_path / "large.age").stat().st_size > 512 << 20
+
+
+def test_packages_whose_keeping_has_ended_are_listed_by_their_labels(tmp_path) -> None:
+    made = send(make_case(), tmp_path)
+    ends = made.label.retention_ends
+    assert ends is not None
+    (tmp_path / "damaged.label.json").write_text("{")
+    after = find_due(tmp_path, ends + dt.timedelta(days=1))
+    assert find_due(tmp_path, ends).labels == ()
+    assert after.labels == (made.label,)
+    assert (after.looked_at, [path.name for path in after.unread]) == (2, ["damaged.label.json"])
+    told = CliRunner().invoke(archive, ["due", str(tmp_path), "--on", f"{ends + dt.timedelta(days=1)}"])
+    assert told.exit_code == 0
+    assert told.output.startswith(f"{ends}  {made.label.file}  ")
+    assert "1 of 2 packages" in told.output

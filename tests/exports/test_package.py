@@ -17,7 +17,7 @@ import pytest
 
 from tests.exports.conftest import Person, Scene, data
 from tests.support.caller import KELA, PROVIDER, must, permit
-from vault.formats.exportdata import FILES, schema
+from vault.formats.exportschema import FILES, schema
 
 ROOT = Path(__file__).parents[2]
 

@@ -59,6 +59,19 @@ def test_ordered_twice_while_one_is_under_way_the_same_one_is_answered(scene: Sc
     assert her.order()["id"] != first["id"]
 
 
+def test_p09_what_waits_is_asked_for_with_the_order_once(scene: Scene) -> None:
+    her = scene.person()
+    case = must(her.http.get("/v1/me/cases"))["items"][0]["id"]
+    scene.caller.file(case, check_before_client=True)
+    assert must(her.http.get("/v1/me/requests"))["items"] == []
+    her.order()
+    her.order()
+    [asked] = must(her.http.get("/v1/me/requests"))["items"]
+    assert asked["kind"] == "export-review"
+    [waiting] = [one for one in must(her.http.get("/v1/me/documents"))["items"] if one["state"] == "waiting"]
+    assert waiting["answered_by"] == asked["due_on"]
+
+
 def test_p09_a_second_export_within_the_year_is_served_free_and_never_refused(scene: Scene) -> None:
     her = scene.person()
     for _ in range(4):

@@ -7,17 +7,21 @@ import json
 import subprocess
 import sys
 import uuid
+from pathlib import Path
 from typing import Any
 
+import bagit
 import pytest
 
 from tests.support.caller import KELA, must
 from tests.support.service import run
-from tests.transfers.conftest import ARCHIVE, FIRST, SECOND, Scene
+from tests.transfers.conftest import ARCHIVE, FIRST, ORIGIN, SECOND, Scene
+from vault import verifier
 from vault.archive.opening import open_package
 from vault.archive.receive import check_package
 from vault.errors import DatabaseUnavailable, Hidden, ObjectTampered
 from vault.formats.ageformat import new_identity
+from vault.formats.checkpoint import LOG_SIGNATURE, encode_vkey
 from vault.model import TokenSecret
 from vault.rules.catalogue import PROCESSES
 from vault.rules.transfer import TRANSITIONS, Event, State
@@ -58,6 +62,28 @@ def test_p08_the_whole_way_to_the_archive(scene: Scene, tmp_path) -> None:
     acts = [json.loads(line)["act"] for line in (folder / "data/log/entries.jsonl").read_text().splitlines()]
     assert {"case-open", "consent-record", "case-close", "transfer-approve"} <= set(acts)
     assert bag.files == seen["package"]["files"]
+    stranger = bagit.Bag(str(folder))
+    stranger.validate(fast=False)
+    _every_entry_is_proved(scene, folder)
+    index = (folder / "index.html").read_text()
+    assert "Käyttöloki" in index
+    assert index.count("tlog-proof</a>") == len(acts)
+
+
+def _every_entry_is_proved(scene: Scene, folder: Path) -> None:
+    """With the one file that lies in the package, and the log's key as it was published elsewhere."""
+    key = encode_vkey(ORIGIN, LOG_SIGNATURE, scene.service.keyring.log_public())
+    assert (folder / "data/log/log-key.txt").read_text().strip() == key
+    assert (folder / "data/log/verifier.py.txt").read_bytes() == Path(verifier.__file__).read_bytes()
+    log = verifier.parse_vkey(key)
+    head = verifier.verify_checkpoint((folder / "data/log/checkpoint").read_text(), log)
+    for line in (folder / "data/log/entries.jsonl").read_text().splitlines():
+        told = json.loads(line)
+        stem = folder / "data/log/proofs" / told["entry"]
+        leaf, fields = verifier.verify_entry(json.loads(stem.with_suffix(".json").read_text()))
+        assert leaf.hex() == told["leaf"]
+        assert (fields["act"], fields["at"], fields["case"]) == (told["act"], told["at"], fields["case"])
+        assert verifier.verify_proof(stem.with_suffix(".tlog-proof").read_text(), leaf, log).size == head.size
 
 
 def test_p08_no_object_of_the_case_is_left_and_the_signed_forms_are(scene: Scene) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import getpass
 import sys
 from pathlib import Path
@@ -163,6 +164,26 @@ def find(folder: Path, identities: tuple[Path, ...], what: str | None, by: str |
     click.echo(f"{len(search.found)} of {search.looked_at} packages", err=True)
     if search.unopened:
         click.echo(f"{len(search.unopened)} descriptors could not be opened, the first: {search.unopened[0]}", err=True)
+
+
+@archive.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option(
+    "--on", "day", type=click.DateTime(["%Y-%m-%d"]), default=None, help="As of this day; today when not given."
+)
+def due(folder: Path, day: dt.datetime | None) -> None:
+    """List packages below FOLDER whose keeping has ended.
+
+    By their labels alone: nothing is opened, and nothing is removed.
+    """
+    from vault.archive.due import find_due
+
+    found = find_due(folder, day.date() if day else dt.datetime.now(dt.UTC).astimezone().date())
+    for label in found.labels:
+        click.echo(f"{label.retention_ends}  {label.file}  {label.package.size} bytes")
+    click.echo(f"{len(found.labels)} of {found.looked_at} packages", err=True)
+    if found.unread:
+        click.echo(f"{len(found.unread)} labels could not be read, the first: {found.unread[0]}", err=True)
 
 
 @archive.command("journal")

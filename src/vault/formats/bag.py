@@ -106,13 +106,17 @@ class BagStream:
     """
 
     def __init__(
-        self, facts: CaseFacts, payload: Sequence[PackageItem], names: Mapping[str, Mapping[str, str]]
+        self,
+        facts: CaseFacts,
+        payload: Sequence[PackageItem],
+        names: Mapping[str, Mapping[str, str]],
+        entries: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self._root = str(facts.transfer)
         self._at = facts.made_at
         self._files = len(payload)
         self._bytes = sum(item.size for item in payload)
-        self._items = sorted([*payload, *self._tags(facts, names)], key=lambda item: item.path)
+        self._items = sorted([*payload, *self._tags(facts, names, entries)], key=lambda item: item.path)
         self._size = 0
         self._hash = hashlib.sha256()
         self._done = False
@@ -130,7 +134,9 @@ class BagStream:
             raise InvariantViolated("the totals of a bag are known when it was streamed to its end")
         return Totals(Digest(self._size, self._hash.hexdigest()), self._files, self._bytes)
 
-    def _tags(self, facts: CaseFacts, names: Mapping[str, Mapping[str, str]]) -> list[PackageItem]:
+    def _tags(
+        self, facts: CaseFacts, names: Mapping[str, Mapping[str, str]], entries: Sequence[Mapping[str, Any]]
+    ) -> list[PackageItem]:
         info = (
             f"External-Identifier: {facts.transfer}\n"
             f"Bagging-Date: {facts.made_at.astimezone(dt.UTC):%Y-%m-%d}\n"
@@ -141,7 +147,7 @@ class BagStream:
             item_of("bagit.txt", BAGIT),
             item_of("bag-info.txt", info.encode()),
             item_of("README.txt", readme(facts).encode()),
-            item_of("index.html", index_page(facts, names, _places(facts)).encode()),
+            item_of("index.html", index_page(facts, names, _places(facts), entries).encode()),
         ]
 
     def _pieces(self) -> Iterator[bytes]:

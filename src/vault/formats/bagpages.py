@@ -11,6 +11,7 @@ import datetime as dt
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from typing import Any
 
 from vault.formats.casefacts import CaseFacts, PaperFacts
 
@@ -33,13 +34,19 @@ Aloita tiedostosta index.html: se avautuu millä tahansa selaimella ilman verkko
   data/case.json     asia tietoina, ja luettelo kaikista tiedostoista tarkisteineen
   data/documents/    asiakirjat; kunkin vieressä .about.json kertoo, mikä se on
   data/consents/     suostumukset tietoina ja allekirjoitetut lomakkeet
-  data/log/          käyttölokin merkinnät, yksi rivillä (JSON), ja todisteet, jos ne annettiin
+  data/log/          käyttölokin merkinnät, yksi rivillä (JSON), ja kunkin todiste siitä, että se on lokissa
   data/rules/        säännöt ja koodistot
 
 Tarkista, ettei mikään ole muuttunut (tässä kansiossa):
 
   sha512sum -c manifest-sha512.txt
   sha512sum -c tagmanifest-sha512.txt
+
+Tarkista lokimerkintä: kopioi data/log/verifier.py.txt nimelle verifier.py, ja aja (Python 3, paketti cryptography)
+
+  python3 verifier.py proof data/log/proofs/MERKINTÄ.tlog-proof data/log/proofs/MERKINTÄ.json --log "$(cat data/log/log-key.txt)"
+
+Vertaa tiedoston data/log/log-key.txt avainta siihen, jonka palvelu on julkaissut.
 
 Kansio on BagIt 1.0 -muotoa (RFC 8493). Sisältö on salassa pidettävää.
 
@@ -59,13 +66,19 @@ Begin with index.html: any browser opens it, without a network.
   data/case.json     the case as data, and a list of all files with their digests
   data/documents/    the documents; beside each, .about.json says what it is
   data/consents/     the consents as data, and the signed forms
-  data/log/          the entries of the access log, one a line (JSON), and proofs where they were given
+  data/log/          the entries of the access log, one a line (JSON), and for each the proof that it stands in the log
   data/rules/        the rules and code lists
 
 Check that nothing has changed (in this folder):
 
   sha512sum -c manifest-sha512.txt
   sha512sum -c tagmanifest-sha512.txt
+
+Check an entry of the log: copy data/log/verifier.py.txt as verifier.py, and run (Python 3, the package cryptography)
+
+  python3 verifier.py proof data/log/proofs/ENTRY.tlog-proof data/log/proofs/ENTRY.json --log "$(cat data/log/log-key.txt)"
+
+Compare the key in data/log/log-key.txt with the one that the service published.
 
 The folder is BagIt 1.0 (RFC 8493). Its content is secret by law.
 """
@@ -91,10 +104,12 @@ def readme(facts: CaseFacts) -> str:
     )
 
 
-def index_page(facts: CaseFacts, names: Names, places: Mapping[uuid.UUID, str]) -> str:
-    """index.html: the case, its documents and consents, with links to the files beside it.
+def index_page(
+    facts: CaseFacts, names: Names, places: Mapping[uuid.UUID, str], entries: Sequence[Mapping[str, Any]] = ()
+) -> str:
+    """index.html: the case, its documents, consents and log entries, with links to the files beside it.
 
-    ``places`` gives each paper's path within the bag.
+    ``places`` gives each paper's path within the bag; ``entries`` are those of ``data/log/entries.jsonl``.
     Source: docs/spec/archive-package.md §6.
     """
     return (
@@ -106,9 +121,10 @@ def index_page(facts: CaseFacts, names: Names, places: Mapping[uuid.UUID, str]) 
         f"{_case_table(facts)}\n"
         f"{_heading('Asiakirjat', 'Documents')}\n{_papers(facts.documents, names, places)}\n"
         f"{_heading('Suostumukset', 'Consents')}\n{_consents(facts, places)}\n"
+        f"{_heading('Käyttöloki', 'Access log')}\n{_log(entries, names)}\n"
         f"{_heading('Muut tiedostot', 'Other files')}\n"
-        '<p><a href="data/case.json">data/case.json</a> · data/log/ · data/rules/ · '
-        '<a href="README.txt">README.txt</a></p>\n'
+        '<p><a href="data/case.json">data/case.json</a> · <a href="data/log/">data/log/</a> · '
+        '<a href="data/rules/">data/rules/</a> · <a href="README.txt">README.txt</a></p>\n'
         "</body></html>\n"
     )
 
@@ -154,6 +170,20 @@ def _consents(facts: CaseFacts, places: Mapping[uuid.UUID, str]) -> str:
         [str(number), _day(consent.signed_on), f"{_day(consent.valid_from)}–{_day(consent.valid_until)}",
          _time(consent.withdrawn_at), _link(places[consent.form.id], consent.form.filename) if consent.form else ""]
         for number, consent in enumerate(facts.consents, start=1)
+    ]  # fmt: skip
+    return _table(head, rows)
+
+
+def _log(entries: Sequence[Mapping[str, Any]], names: Names) -> str:
+    head = [("Aika", "Time"), ("Tapahtuma", "Act"), ("Kuka", "Who"), ("Asiakirja", "Document"), ("Tarkoitus", "Purpose"),
+            ("Ratkaisu", "Decision"), ("Todiste", "Proof")]  # fmt: skip
+    rows = [
+        [escape(entry["at"][:19].replace("T", " ")), f"<code>{escape(entry['act'])}</code>",
+         escape(" · ".join(str(entry[key]) for key in ("agency", "role") if entry.get(key)) or str(entry["actor"])),
+         _name(names, entry["document_type"]) if entry.get("document_type") else "",
+         _name(names, entry["purpose"]) if entry.get("purpose") else "", escape(str(entry.get("decision") or "")),
+         _link(f"data/log/proofs/{entry['entry']}.tlog-proof", "tlog-proof")]
+        for entry in entries
     ]  # fmt: skip
     return _table(head, rows)
 

@@ -1,15 +1,13 @@
-"""What an export says as data: one file below ``data/`` for each kind of thing, and the schema that all of them keep.
+"""What an export says as data of the client, their cases, papers and consents; what was done stands in exportacts.py.
 
 Codes are those of the vault's catalogue; beside most of them stands a name in the export's language. Times are RFC 3339 in
 UTC, days ``YYYY-MM-DD``. No professional is named, and nobody's address stands anywhere.
 
-Source: docs/spec/export.md; docs/spec/export.schema.json is made from these structs.
+Source: docs/spec/export.md §3.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -261,71 +259,6 @@ class Prohibition(msgspec.Struct, frozen=True):
     protected_classes: list[str] | None
 
 
-class Notice(msgspec.Struct, frozen=True):
-    """What an organisation was told (of a withdrawal, say), and when it took note."""
-
-    party: Party
-    kind: str
-    case: str
-    recorded_at: str
-    consent: str | None = None
-    document: str | None = None
-    acknowledged_at: str | None = None
-
-
-class Difference(msgspec.Struct, frozen=True):
-    """Given facts that differed from the registered ones: which fields, when."""
-
-    case: str
-    fields: list[str]
-    recorded_at: str
-
-
-class EarlierExport(msgspec.Struct, frozen=True):
-    """An export that was ordered: its states in order."""
-
-    id: str
-    state: str
-    ordered_at: str
-    history: list[Step]
-    delivered_at: str | None = None
-
-
-class Looked(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An opening: the entries of one reader, paper, answer and ten minutes, as one; or one other act.
-
-    ``entries`` name files below ``log/``. ``words`` says in the export's language what the codes mean.
-    """
-
-    entry: str
-    entries: list[str]
-    at: str
-    act: str
-    actor: str
-    last_at: str | None = None
-    case: str | None = None
-    agency: str | None = None
-    organisation: str | None = None
-    unit: str | None = None
-    role: str | None = None
-    purpose: str | None = None
-    document: str | None = None
-    document_type: str | None = None
-    action: str | None = None
-    decision: str | None = None
-    basis: str | None = None
-    consent: str | None = None
-    provision: int | None = None
-    reasons: list[str] = []
-    confirmation: list[str] = []
-    outcome: str | None = None
-    bytes: int | None = None
-    range: str | None = None
-    of: str | None = None
-    facts: str | None = None
-    words: dict[str, Any] = {}
-
-
 class Answer(msgspec.Struct, frozen=True):
     """What this export is: for when, how whole, what the client has a right to and where to turn."""
 
@@ -344,42 +277,3 @@ class Answer(msgspec.Struct, frozen=True):
     rights: list[str]
     ombudsman: str
     log_entries_without_proof: int
-
-
-FILES: Mapping[str, Any] = {
-    "export": Answer,
-    "client": Person | None,
-    "cases": list[Case],
-    "documents": list[Paper],
-    "consents": list[Consent],
-    "prohibitions": list[Prohibition],
-    "notices": list[Notice],
-    "differences": list[Difference],
-    "exports": list[EarlierExport],
-    "openings": list[Looked],
-}
-"""What stands in each ``data/<name>.json``."""
-
-
-def encode(content: object) -> bytes:
-    """Readable JSON: two spaces, a last line's end.
-
-    Source: docs/spec/export.md §3.
-    """
-    return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
-
-
-def schema() -> bytes:
-    """The JSON Schema (2020-12) of all files below ``data/``: each is ``#/$defs/file.<name>``.
-
-    Source: docs/spec/export.md §3.
-    """
-    shapes, components = msgspec.json.schema_components(list(FILES.values()), ref_template="#/$defs/{name}")
-    files = {f"file.{name}": shape for name, shape in zip(FILES, shapes, strict=True)}
-    whole = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:{FORMAT.replace('/', ':')}",
-        "title": "The files below data/ of a client's export",
-        "$defs": files | components,
-    }
-    return (json.dumps(whole, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()

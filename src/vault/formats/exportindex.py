@@ -17,7 +17,8 @@ from zoneinfo import ZoneInfo
 
 import jinja2
 
-from vault.formats.exportdata import Answer, Case, Consent, Looked, Paper, Party, Person, Prohibition
+from vault.formats.exportacts import Looked
+from vault.formats.exportdata import Answer, Case, Consent, Paper, Party, Person, Prohibition
 
 MOST_OPENINGS: Final = 2000
 """The page stays readable; data/openings.json holds every one."""

@@ -12,18 +12,16 @@ from typing import Any
 
 import msgspec
 
+from vault.formats.exportacts import Answered, Asked, Authority, Difference, EarlierExport, Look, Notice
 from vault.formats.exportdata import (
     FORMAT,
     Answer,
     Case,
     Consent,
-    Difference,
-    EarlierExport,
     Given,
     Hold,
     How,
     Member,
-    Notice,
     Paper,
     Party,
     Person,
@@ -66,6 +64,8 @@ class Facts:
         self.notices = [self._notice(item) for item in self._facts["notices"]]
         self.differences = [msgspec.convert(item, Difference) for item in self._facts["differences"]]
         self.exports = [msgspec.convert(item, EarlierExport) for item in self._facts["exports"]]
+        self.requests = [self._request(item) for item in self._facts["requests"]]
+        self.authorities = [self._authority(item) for item in self._facts["authorities"]]
         self.objects: dict[str, str] = {p["id"]: p["object"] for p in self._facts["papers"] if p["object"]}
 
     @property
@@ -189,6 +189,46 @@ class Facts:
     def _notice(self, item: Mapping[str, Any]) -> Notice:
         kept = {name: value for name, value in item.items() if name != "agency"}
         return Notice(party=self._party(item["agency"]), **kept)
+
+    def _request(self, item: Mapping[str, Any]) -> Asked:
+        request = item["id"]
+        sealed = self._maybe(self._register, f"request.text|{request}", item["text"])
+        asked = msgspec.json.decode(sealed) if sealed else {}
+        kept = ("id", "kind", "received_on", "received_how", "state", "due_on", "case", "document", "entry", "until")
+        return Asked(
+            **{name: item[name] for name in kept}, from_=item["from"], controller=self._party(item["controller"]),
+            text=asked.get("text", ""), special_reason=asked.get("special_reason", ""),
+            steps=[
+                Answered(
+                    one["state"], one["at"], one["due_on"], self._maybe(self._register, f"request.step|{request}", one["text"]),
+                    one["provision"], self._maybe(self._register, f"request.refusal|{request}", one["reason"]),
+                )
+                for one in item["states"]
+            ],
+            looks=[
+                Look(one["document"], one["at"], self._open(self._register, f"request.look|{one['id']}", one["reason"]).decode())
+                for one in item["looks"]
+            ],
+            fee_cents=item["fee"]["cents"] if item["fee"] else None,
+        )  # fmt: skip
+
+    def _authority(self, item: Mapping[str, Any]) -> Authority:
+        about = msgspec.json.decode(self._open(self._register, f"authority.about|{item['id']}", item["about"]))
+        kept = (
+            "id",
+            "kind",
+            "scope",
+            "case",
+            "protected_classes",
+            "until",
+            "given_by_client",
+            "recorded_at",
+            "ended_at",
+        )
+        return Authority(
+            **{name: item[name] for name in kept}, from_=item["from"], representative=about["name"], shown=about.get("shown"),
+            bars=msgspec.convert(item["bars"], list[Step]),
+        )  # fmt: skip
 
     def _party(self, slug: str, unit: str | None = None) -> Party:
         """An organisation by its slug, or a unit by ``agency/unit``."""

@@ -17,9 +17,11 @@ from typing import Any
 from zipstream import ZipStream
 
 from vault.errors import ObjectTampered
-from vault.formats.exportdata import Looked, Paper, encode, schema
+from vault.formats.exportacts import Looked
+from vault.formats.exportdata import Paper
 from vault.formats.exportindex import index_page
 from vault.formats.exportreadme import log_readme
+from vault.formats.exportschema import encode, schema
 from vault.services.export_facts import Facts
 from vault.services.export_log import LogKeys, LogPart
 from vault.services.piping import Pipe, packed, pulled
@@ -97,7 +99,7 @@ class ExportZip:
         parts = {
             "client": facts.person, "cases": facts.cases, "documents": facts.papers, "consents": facts.consents,
             "prohibitions": facts.prohibitions, "notices": facts.notices, "differences": facts.differences,
-            "exports": facts.exports, "openings": openings,
+            "exports": facts.exports, "openings": openings, "requests": facts.requests, "authorities": facts.authorities,
         }  # fmt: skip
         return {name: encode(content) for name, content in parts.items()}
 

@@ -20,7 +20,8 @@ from typing import Any, Protocol
 import msgspec
 
 from vault.errors import Conflict, Hidden, IntegrityBroken, Unavailable, VaultError
-from vault.formats.exportdata import Looked, Paper
+from vault.formats.exportacts import Looked
+from vault.formats.exportdata import Paper
 from vault.formats.sealed import ChunkReader, ExportSealer, sealed_size
 from vault.model import Act, CaseId, Clearance, DocumentId, KeyKind, TokenSecret, WrappedKey
 from vault.ports import Door, Keyring, ObjectStore

@@ -93,7 +93,7 @@ class Package:
         """
         plan = self._plan(asyncio.get_running_loop())
         self._progress.begin("packaging", sum(item.size for item in plan), len(self._objects))
-        stream = BagStream(self.facts, plan, _names())
+        stream = BagStream(self.facts, plan, _names(), self._facts["entries"])
 
         def pack(pipe: Pipe) -> None:
             self.sealed = encrypt_stream(stream, pipe, recipients)

@@ -21,8 +21,8 @@ PARTITION_MONTHS = 26
 FUNCTION_FILES = (
     "clock", "rules", "withholding", "entry", "standing", "door", "openings", "report", "listing", "acts", "closing", "consents", "authorities",
     "leases", "tokens", "registry", "sessions", "transfer_states", "rotation", "archive",
-    "transfers", "exports", "export_jobs", "readers", "mine", "wishes", "tree", "restart",
-    "desk", "requests", "desk_acts", "grants",
+    "transfers", "readers", "mine", "wishes", "tree", "restart",
+    "desk", "requests", "desk_acts", "exports", "export_jobs", "grants",
 )  # fmt: skip
 
 _HISTORY = """

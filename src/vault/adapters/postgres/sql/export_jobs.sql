@@ -122,6 +122,14 @@ RETURN jsonb_build_object('export', x.id, 'client', x.client, 'language', x.lang
         FROM vault.notice n JOIN vault.client_case c ON c.id = n.case_id WHERE c.client = x.client),
     'differences', (SELECT coalesce(jsonb_agg(jsonb_build_object('case', f.case_id, 'fields', f.fields, 'recorded_at', vault.rfc3339(f.recorded_at)) ORDER BY f.id), '[]')
         FROM vault.difference f WHERE f.client = x.client),
+    'requests', (SELECT coalesce(jsonb_agg(vault.request_whole(r, true, as_of) - 'names' ORDER BY r.id), '[]') FROM vault.request r WHERE r.client = x.client),
+    'authorities', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', y.id, 'kind', y.kind, 'scope', y.scope, 'case', y.case_id,
+            'protected_classes', y.protected_classes, 'from', y.from_day, 'until', y.until_day, 'given_by_client', y.given_by_client,
+            'about', vault.b64(y.sealed_about), 'recorded_at', vault.rfc3339(y.recorded_at),
+            'ended_at', (SELECT vault.rfc3339(n.recorded_at) FROM vault.authority_end n WHERE n.authority = y.id),
+            'bars', (SELECT coalesce(jsonb_agg(jsonb_build_object('state', CASE WHEN b.barred THEN 'barred' ELSE 'let-in' END, 'at', vault.rfc3339(b.recorded_at)) ORDER BY b.n), '[]')
+                FROM vault.authority_bar b WHERE b.authority = y.id)) ORDER BY y.id), '[]')
+        FROM vault.authority y WHERE y.client = x.client),
     'exports', (SELECT coalesce(jsonb_agg(vault.export_json(y) - 'progress' ORDER BY y.id), '[]') FROM vault.export y WHERE y.client = x.client),
     'agencies', (SELECT coalesce(jsonb_object_agg(a.id, a.name), '{}') FROM vault.agency a),
     'units', (SELECT coalesce(jsonb_object_agg(u.id, u.name), '{}') FROM vault.unit u),

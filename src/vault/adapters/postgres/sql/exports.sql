@@ -107,6 +107,36 @@ RETURN jsonb_build_object('estimate', (SELECT jsonb_build_object('documents', co
 
 -- ---------------------------------------------------------------- the client's acts
 
+-- What waits for a check, and what an archive has, is asked for with the order: one running request for each controller,
+-- with its own clock at the records officer's desk and at the archive.
+CREATE OR REPLACE FUNCTION vault.export_reviews(t vault.token, x vault.export, an_entry uuid, as_of timestamptz) RETURNS void
+LANGUAGE plpgsql VOLATILE
+AS $reviews$
+DECLARE
+    one record;
+    r vault.request;
+BEGIN
+    FOR one IN SELECT c.controller FROM vault.client_case c WHERE c.client = x.client AND (vault.recorded_state(c.id, as_of) = 'archived'
+            OR EXISTS (SELECT FROM vault.document d WHERE d.case_id = c.id AND (d.third_persons OR d.check_before_client) AND (vault.for_client(d.id, as_of)).how = 'waiting'
+                AND EXISTS (SELECT FROM vault.filing f WHERE f.document = d.id)))
+        GROUP BY c.controller ORDER BY c.controller
+    LOOP
+        SELECT * INTO r FROM vault.request y WHERE y.client = x.client AND y.controller = one.controller AND y.kind = 'export-review'
+            AND y.case_id IS NULL AND y.document IS NULL AND vault.is_running((vault.request_at(y.id, as_of)).state) LIMIT 1;
+        IF r.id IS NULL THEN
+            PERFORM vault.move_cases(x.client, NULL);
+            r.id := vault.uuid7(as_of);
+            INSERT INTO vault.request (id, kind, client, controller, language, received_how, received_on, entry, recorded_at)
+            VALUES (r.id, 'export-review', x.client, one.controller, x.language, 'own-pages', vault.helsinki_day(as_of), an_entry, as_of);
+            PERFORM vault.request_put(r.id, 'received', vault.due_day('export-review', vault.helsinki_day(as_of), false), NULL, NULL, NULL, t, an_entry, as_of);
+            PERFORM vault.request_put(r.id, 'identified', vault.due_day('export-review', vault.helsinki_day(as_of), false),
+                '{"identified_how": "strong-identification"}', NULL, NULL, t, an_entry, as_of);
+        END IF;
+        PERFORM vault.request_route(r.id, (vault.request_at(r.id, as_of)).due_on, an_entry, as_of);
+    END LOOP;
+END
+$reviews$;
+
 -- Order an export. While one is under way, that one is the answer.
 CREATE OR REPLACE FUNCTION vault.export_order(secret bytea, an_export uuid, a_language text, no_large boolean) RETURNS vault.done
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -136,6 +166,7 @@ BEGIN
     INSERT INTO vault.export SELECT x.*;
     INSERT INTO vault.export_state (export, n, state, entry, recorded_at) VALUES (an_export, 1, 'received', e.id, now);
     INSERT INTO vault.export_claim (export, until) VALUES (an_export, '-infinity');
+    PERFORM vault.export_reviews(t, x, e.id, now);
     e.facts := an_export::text;
     RETURN vault.conclude(e, 'done', NULL, vault.export_json(x));
 END

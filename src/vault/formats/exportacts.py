@@ -1,0 +1,136 @@
+"""What an export says as data of what was done: openings, notices, requests, authorities, earlier exports.
+
+Source: docs/spec/export.md §3.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from vault.formats.exportdata import Party, Step
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """What an organisation was told (of a withdrawal, say), and when it took note."""
+
+    party: Party
+    kind: str
+    case: str
+    recorded_at: str
+    consent: str | None = None
+    document: str | None = None
+    acknowledged_at: str | None = None
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """Given facts that differed from the registered ones: which fields, when."""
+
+    case: str
+    fields: list[str]
+    recorded_at: str
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """A step of a request: the day by which it is answered, what was answered, and the provision of a refusal."""
+
+    state: str
+    at: str
+    due_on: str
+    text: str | None = None
+    provision: str | None = None
+    reason: str | None = None
+
+
+class Look(msgspec.Struct, frozen=True):
+    """A records officer looked at a paper to answer a request, and why."""
+
+    document: str
+    at: str
+    reason: str
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """Something you asked for that has a clock: a check of what waits, names, older entries, a correction, an explanation."""
+
+    id: str
+    kind: str
+    controller: Party
+    received_on: str
+    received_how: str
+    state: str
+    due_on: str
+    case: str | None
+    document: str | None
+    entry: str | None
+    from_: str | None = msgspec.field(name="from")
+    until: str | None
+    text: str
+    special_reason: str
+    steps: list[Answered]
+    looks: list[Look]
+    fee_cents: int | None = None
+
+
+class Authority(msgspec.Struct, frozen=True):
+    """Somebody may act for you, or could: see or act, in one case or all, with the protected classes that were named."""
+
+    id: str
+    kind: str
+    scope: str
+    case: str | None
+    representative: str
+    shown: str | None
+    protected_classes: list[str]
+    from_: str = msgspec.field(name="from")
+    until: str | None
+    given_by_client: bool
+    recorded_at: str
+    ended_at: str | None
+    bars: list[Step]
+
+
+class EarlierExport(msgspec.Struct, frozen=True):
+    """An export that was ordered: its states in order."""
+
+    id: str
+    state: str
+    ordered_at: str
+    history: list[Step]
+    delivered_at: str | None = None
+
+
+class Looked(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An opening: the entries of one reader, paper, answer and ten minutes, as one; or one other act.
+
+    ``entries`` name files below ``log/``. ``words`` says in the export's language what the codes mean.
+    """
+
+    entry: str
+    entries: list[str]
+    at: str
+    act: str
+    actor: str
+    last_at: str | None = None
+    case: str | None = None
+    agency: str | None = None
+    organisation: str | None = None
+    unit: str | None = None
+    role: str | None = None
+    purpose: str | None = None
+    document: str | None = None
+    document_type: str | None = None
+    action: str | None = None
+    decision: str | None = None
+    basis: str | None = None
+    consent: str | None = None
+    provision: int | None = None
+    reasons: list[str] = []
+    confirmation: list[str] = []
+    outcome: str | None = None
+    bytes: int | None = None
+    range: str | None = None
+    of: str | None = None
+    facts: str | None = None
+    words: dict[str, Any] = {}
