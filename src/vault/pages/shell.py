@@ -112,9 +112,7 @@ def render(request: AnyRequest, template: str, *, status_code: int = 200, **cont
     """A page. Templates know besides: lang, session, here, said, form_token, static(), and the filters of ``words``."""
     shell = shell_of(request)
     text = shell.html(request, template, context)
-    answer = Response(
-        text.encode("utf-8"), status_code=status_code, media_type="text/html; charset=utf-8", headers=dict(HEADERS)
-    )
+    answer = Response(text.encode("utf-8"), status_code=status_code, media_type="text/html", headers=dict(HEADERS))
     if _SAID in request.cookies:
         answer.delete_cookie(_SAID, path="/")
     return answer

@@ -15,6 +15,7 @@ from vault.rules import catalogue
 from vault.rules.days import HELSINKI
 from vault.rules.reasons import Basis, Reason
 from vault.rules.reasons import text as explanation
+from vault.rules.requests import PROVISIONS
 
 # English as Finnish authorities write it: day before month.
 _LOCALES = {"fi": "fi_FI", "sv": "sv_FI", "en": "en_GB"}
@@ -35,7 +36,7 @@ class Words:
             "listed": self.listed, "names": self.names, "party": self.party, "role": self.role, "purpose": self.purpose,
             "process": self.process, "document_type": self.document_type, "protected_class": self.protected_class,
             "action": self.action, "language_name": self.language_name, "capacity": self.capacity,
-            "verification": self.verification, "reason": self.reason, "first_upper": first_upper, "first_lower": first_lower, "iso": iso,
+            "verification": self.verification, "reason": self.reason, "law": self.law, "law_meaning": self.law_meaning, "first_upper": first_upper, "first_lower": first_lower, "iso": iso,
         }  # fmt: skip
 
     def day(self, value: str | dt.date | dt.datetime | None) -> str:
@@ -118,6 +119,14 @@ class Words:
             if code in set(closed):
                 return explanation(closed(code), self.language)
         return code
+
+    def law(self, provision: str) -> str:
+        """The law that something is withheld on."""
+        return PROVISIONS[provision].law.in_language(self.language) if provision in PROVISIONS else provision
+
+    def law_meaning(self, provision: str) -> str:
+        """What that law says, in plain words."""
+        return PROVISIONS[provision].meaning.in_language(self.language) if provision in PROVISIONS else ""
 
     def _name(self, table: Mapping[str, catalogue.Named], code: str) -> str:
         return table[code].name(self.language) if code in table else code
