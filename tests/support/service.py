@@ -161,6 +161,12 @@ class Service:
             await prepare(self._owner)
         return list(await self._owner.fetch(query, *arguments))
 
+    def reconnect(self) -> None:
+        """Forget the owner's connection: its server was restarted."""
+        if self._owner is not None:
+            self._owner.terminate()
+            self._owner = None
+
     def one(self, query: str, *arguments: object) -> Any:
         """The first column of the first row."""
         return self.sql(query, *arguments)[0][0]
