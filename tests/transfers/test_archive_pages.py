@@ -1,0 +1,50 @@
+"""Two archivists take a transfer to its end on their pages, by forms alone."""
+
+from __future__ import annotations
+
+from tests.support.sessions import browser, staff_session
+from tests.transfers.conftest import FIRST, SECOND, Scene
+from tests.web.test_desk_pages import Desk
+
+
+def test_p08_two_archivists_take_a_transfer_to_its_end(scene: Scene) -> None:
+    case, transfer = scene.due(b"one paper", approved=False)
+    path = f"/desk/archive/transfers/{transfer}"
+    service = scene.service
+    with (
+        browser(service, staff_session(service, FIRST, "archivist", language="en")) as one,
+        browser(service, staff_session(service, SECOND, "archivist", language="en")) as other,
+    ):
+        first, second = Desk(one), Desk(other)
+        assert path in first.get("/desk/archive")
+        assert "Nothing has happened yet" in first.get(f"{path}/approve")
+        first.post(f"{path}/approve", {})
+        assert "Another archivist must approve too" in first.get(path)
+        assert scene.work(5) == []  # one approval packages nothing
+        second.post(f"{path}/approve", {})
+        scene.work(2)
+        assert scene.state(transfer) == "sent"
+        wrong = first.post(path, {"receipt": "a.b.c"}, f"{path}/receipt", status=422)
+        assert 'id="receipt-error"' in wrong
+        first.post(path, {"receipt": scene.sign(transfer)}, f"{path}/receipt")
+        report = second.get(path)
+        assert "payload-manifest" in report
+        assert "arkistonhoitaja" in report
+        scene.work(5)
+        assert scene.state(transfer) == "shredded"
+        assert scene.case_keys(case) == 0
+        assert "active copy destroyed" in first.get(path)
+        assert "Read back and verified" in first.get(path)
+
+
+def test_a_rejected_transfer_destroys_nothing_and_may_be_approved_anew(scene: Scene) -> None:
+    case, transfer = scene.due(b"one paper")
+    scene.work(2)
+    path = f"/desk/archive/transfers/{transfer}"
+    with browser(scene.service, staff_session(scene.service, FIRST, "archivist", language="en")) as one:
+        desk = Desk(one)
+        assert 'id="reason-error"' in desk.post(path, {"reason": ""}, f"{path}/reject", status=422)
+        desk.post(path, {"reason": "the label is torn"}, f"{path}/reject")
+        assert "Approve anew" in desk.get(path)
+    assert scene.state(transfer) == "rejected"
+    assert scene.case_keys(case) > 0
