@@ -14,6 +14,7 @@ needs=(
     "/usr/bin/unshare util-linux"
     "/usr/sbin/nginx nginx-light"
     "/usr/bin/curl curl"
+    "/usr/bin/chromium chromium"
     "/usr/bin/age age"
     "/usr/bin/systemd-analyze systemd"
 )
