@@ -127,9 +127,13 @@ class Case(msgspec.Struct, frozen=True):
 
 
 class Withheld(msgspec.Struct, frozen=True):
-    """Why a paper, or pages of it, are not given; the reason is missing where telling it would defeat the restriction."""
+    """Why a paper, or pages of it, are not given; the reason is missing where telling it would defeat the restriction.
+
+    ``law`` is the provision in the words of the export's language.
+    """
 
     provision: str
+    law: str
     reason: str | None = None
     pages: list[int] | None = None
 

@@ -41,6 +41,7 @@ from vault.model import Clearance
 from vault.ports import Keyring
 from vault.rules.catalogue import PROCESSES, PURPOSES, VOCABULARIES
 from vault.rules.reasons import EXPLANATIONS
+from vault.rules.requests import PROVISIONS
 from vault.rules.self_access import clock_of
 from vault.services.cases import unbase64
 
@@ -163,7 +164,13 @@ class Facts:
 
     def _withheld(self, item: Mapping[str, Any]) -> Withheld:
         context = f"withholding.reason|{item['withholding']}"
-        return Withheld(item["provision"], self._maybe(self._register, context, item["withheld_reason"]), item["pages"])
+        rule = PROVISIONS[item["provision"]]
+        return Withheld(
+            provision=item["provision"],
+            law=f"{rule.meaning.in_language(self.language)} ({rule.law.in_language(self.language)})",
+            reason=self._maybe(self._register, context, item["withheld_reason"]),
+            pages=item["pages"],
+        )
 
     def _readers(self, item: Mapping[str, Any]) -> Readers:
         rest = ("role", "purpose", "basis", "first", "last", "times", "consent", "provision")
