@@ -13,7 +13,7 @@ PIP_INSTALL := $(BIN)/pip --disable-pip-version-check install --quiet
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --no-annotate --no-header --no-emit-index-url \
 	--no-emit-find-links --no-emit-trusted-host --no-emit-options --allow-unsafe
 
-.PHONY: help venv venv-dev demo test test-needs test-long check format messages bench lock clean
+.PHONY: help venv venv-dev demo test test-needs test-long check format messages screenshots bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -71,6 +71,9 @@ format: $(VENV)/.dev ## let ruff format and mend what it can
 
 messages: $(VENV)/.dev ## bring the pages' catalogues up to date with their texts
 	$(BIN)/python tools/messages.py
+
+screenshots: $(VENV)/.dev ## a picture of every page at both widths, into build/screenshots
+	$(BIN)/python tools/screenshots.py
 
 bench: $(VENV)/.dev ## measure releases, large documents and decisions; minutes (ARGS="--quick")
 	$(BIN)/python -m benchmarks.run $(ARGS)
