@@ -1,6 +1,6 @@
 """`make bench`: the measurements that the documentation rests on, in under six minutes on two cores.
 
-    python -m benchmarks.run [--quick] [release|large|decisions|own|log …]
+    python -m benchmarks.run [--quick] [alike|release|large|decisions|own|log …]
 
 Prints tables, and writes benchmarks/results/latest.json. Nothing here fails for being slow: absolute figures are the
 machine's, and what else it does; the ratios are the vault's.
@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import uvloop
 
+from benchmarks.alike import measure_alike
 from benchmarks.decisions import measure_decisions
 from benchmarks.figures import machine
 from benchmarks.large import measure_large
@@ -28,7 +29,7 @@ from benchmarks.release import measure_releases
 from benchmarks.world import file_cases
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
-PARTS = ("decisions", "own", "log", "release", "large")
+PARTS = ("alike", "decisions", "own", "log", "release", "large")
 CASES = 12
 
 
@@ -41,6 +42,8 @@ async def measure(parts: tuple[str, ...], *, quick: bool) -> dict[str, Any]:
               f" load before: {about['load_before'][0]}")  # fmt: skip
         results: dict[str, Any] = {"at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "machine": about}
         cases = await file_cases(made, 1)
+        if "alike" in parts:
+            results["alike"] = await measure_alike(made, cases, pairs=100 if quick else 2000)
         if "decisions" in parts:
             results["decisions"] = await measure_decisions(
                 made, cases[0], asks=50 if quick else 250, repeats=repeats + 2
