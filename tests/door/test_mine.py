@@ -235,3 +235,29 @@ async def test_five_hundred_papers_and_eight_agencies_are_judged_by_few_decision
     assert len({r["party"]["agency"] for r in told["readers"] if r["role"]}) == AGENCIES
     counted = await called_by(scene, superuser, hers, DOOR, ("list", None, None, {"target": "my-readers"}))
     assert 2 * AGENCIES < counted["decide"] < 120
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_p09_one_papers_denial_for_one_purpose_hides_nothing_else(vault_db: Database, first: int) -> None:
+    """Alike are asks, not papers and purposes each: what is judged for others is never an ask that nobody made."""
+    world = plain_world()
+    ids = sorted(uuid.uuid4() for _ in range(2))
+    plain, denied = (dataclasses.replace(world.documents[0], id=i, type=t) for i, t in zip(
+        (ids[first], ids[1 - first]), ("lausunto", "kuntoutuspalaute"), strict=True))  # fmt: skip
+    clauses = (
+        permit(1, "handle"),
+        permit(2, "read", purposes=["benefit-decision", "care"]),
+        {**permit(3), "effect": "deny", "actions": None, "purposes": ["benefit-decision"], "recipients": None, "sources": None,
+         "documents": [{"type": "kuntoutuspalaute"}], "protected_classes": None},
+    )  # fmt: skip
+    consent = dataclasses.replace(world.consents[0], provisions=clauses)
+    types = {"lausunto": LONG_AGO, "kuntoutuspalaute": LONG_AGO}
+    scene = await set_scene(
+        vault_db, dataclasses.replace(world, documents=(plain, denied), consents=(consent,), document_types=types)
+    )
+    hers = await scene.token(client_of(scene))
+    told = (await listed(scene, hers, "my-readers"))["facts"]["readers"]
+    [nurse] = [r for r in told if (r["party"]["agency"], r["role"]) == ("pirha", "nurse")]
+    opens = {(document, purpose) for w in nurse["ways"] for document in w["documents"] for purpose in w["purposes"]}
+    papers = {(d, p) for d, p in opens if d in {str(plain.id), str(denied.id)}}
+    assert papers == {(str(plain.id), "care"), (str(plain.id), "benefit-decision"), (str(denied.id), "care")}

@@ -86,9 +86,11 @@ BEGIN ATOMIC
         JOIN hit h ON h.r = x.r AND h.p = x.p AND (h.purposes IS NULL OR x.purpose = ANY (h.purposes))
         GROUP BY x.r, x.p, x.purpose
     ), judged AS MATERIALIZED (
-        -- One ask for all that are alike: the same reader and clauses, and closed or not. The purpose and the paper are any of theirs.
+        -- One ask for all that are alike: the same reader and clauses, and closed or not. It is one of theirs as a whole: one's
+        -- paper for another's purpose may be denied by a clause that speaks of neither.
         SELECT g.r, g.closed, g.clauses, v.*
-        FROM (SELECT x.r, p.closed, x.clauses, min(x.purpose) AS purpose, min(p.ids[1]::text)::uuid AS document
+        FROM (SELECT x.r, p.closed, x.clauses, (array_agg(x.purpose ORDER BY x.p, x.purpose))[1] AS purpose,
+                (array_agg(p.ids[1] ORDER BY x.p, x.purpose))[1] AS document
               FROM could x JOIN paper p USING (p) GROUP BY x.r, p.closed, x.clauses) g
         JOIN reader r USING (r)
         CROSS JOIN LATERAL vault.decide(g.document, r.agency, r.unit, r.role, r.subject, 'read', g.purpose, as_of) v
