@@ -162,8 +162,11 @@ BEGIN
         ELSIF d.agency = t.agency OR EXISTS (SELECT FROM vault.known k WHERE k.document = a_document AND k.agency = t.agency) THEN
             a.status := 'forbidden';
         END IF;
-        items := jsonb_build_array(vault.document_json(d, true));
-        keys := ARRAY[d.key_parent || ':' || CASE d.key_parent WHEN 'case' THEN d.case_id ELSE cc.client END];
+        -- Only for who may have it: what is hidden takes no longer than what does not exist.
+        IF a.status = 'permit' THEN
+            items := jsonb_build_array(vault.document_json(d, true));
+            keys := ARRAY[d.key_parent || ':' || CASE d.key_parent WHEN 'case' THEN d.case_id ELSE cc.client END];
+        END IF;
     ELSIF target IN ('my-self', 'my-cases', 'my-documents', 'my-consents', 'my-prohibitions', 'my-readers') THEN
         a.facts := vault.mine(t, target, a_case, a_document, about, page_size + 1, as_of);
         IF a.facts IS NOT NULL THEN
