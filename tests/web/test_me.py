@@ -278,6 +278,28 @@ def test_p06_a_pause_is_one_press_and_reversible(caller: Caller, hers: Own) -> N
     assert acts.count("resume") == 2
 
 
+def test_p06_every_agency_that_holds_a_paper_is_told_of_a_prohibition_and_of_the_pause(
+    caller: Caller, hers: Own
+) -> None:
+    document = caller.file(hers.case)
+    caller.consent(hers.case, [permit("kela")])
+    assert caller.by(KELA).read(document).status_code == 200
+
+    def told() -> int:
+        items = must(caller.by(KELA).get("/v1/inbox?limit=200"))["items"]
+        return len([one for one in items if (one["kind"], one["case"]) == ("prohibition-recorded", hers.case)])
+
+    before = told()
+    hers.do("/prohibitions", {"recipients": [{"agency": "te-palvelut"}]})
+    assert told() == before, "it does not reach Kela"
+    hers.do("/prohibitions", {"recipients": [{"agency": "kela"}], "purposes": ["care"]})
+    assert told() == before + 1
+    hers.do("/pause")
+    hers.do("/pause")
+    assert told() == before + 2
+    hers.do("/resume")
+
+
 def test_a_prohibition_is_recorded_shown_and_ended(caller: Caller, hers: Own) -> None:
     document = caller.file(hers.case)
     caller.consent(hers.case, [permit("kela")])

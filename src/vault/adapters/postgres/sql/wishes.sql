@@ -11,6 +11,19 @@ BEGIN
 END
 $acts$;
 
+-- Every agency that holds a paper which the prohibition may reach is told, in each case; what was sent before stays sent (promise P6).
+CREATE OR REPLACE FUNCTION vault.notify_holders(b vault.prohibition) RETURNS void
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+    INSERT INTO vault.notice (id, agency, kind, case_id, entry, recorded_at)
+    SELECT vault.uuid7(b.recorded_at), x.agency, 'prohibition-recorded', x.case_id, b.entry, b.recorded_at
+    FROM (SELECT DISTINCT k.agency, d.case_id FROM vault.client_case c
+          JOIN vault.document d ON d.case_id = c.id JOIN vault.known k ON k.document = d.id
+          WHERE c.client = b.client AND (b.case_id IS NULL OR c.id = b.case_id)) x
+    WHERE b.recipients IS NULL OR EXISTS (
+        SELECT FROM jsonb_array_elements(b.recipients) r WHERE r ->> 'any' = 'true' OR r ->> 'agency' = x.agency);
+END;
+
 -- A client's standing deny; null lists match everything.
 CREATE OR REPLACE FUNCTION vault.prohibition_record(secret bytea, a_prohibition uuid, a_case uuid, scope jsonb) RETURNS vault.done
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -41,6 +54,7 @@ BEGIN
         CASE jsonb_typeof(scope -> 'purposes') WHEN 'array' THEN ARRAY(SELECT jsonb_array_elements_text(scope -> 'purposes')) END,
         (scope -> 'dated' ->> 'from')::date, (scope -> 'dated' ->> 'until')::date,
         CASE jsonb_typeof(scope -> 'protected_classes') WHEN 'array' THEN ARRAY(SELECT jsonb_array_elements_text(scope -> 'protected_classes')) END, e.id, now);
+    PERFORM vault.notify_holders(b) FROM vault.prohibition b WHERE b.id = a_prohibition;
     PERFORM vault.tell('prohibition-recorded', 'client:' || t.client, e.id, now);
     RETURN vault.conclude(e, 'done', NULL, NULL);
 END
@@ -90,6 +104,7 @@ BEGIN
     now := vault.clock(); e.id := vault.uuid7(now); e.at := now;
     IF vault.is_paused(t.client, now) THEN RETURN vault.conclude(e, 'done', NULL, '{"paused": true}'); END IF;
     INSERT INTO vault.prohibition (id, client, pause, entry, recorded_at) VALUES (a_prohibition, t.client, true, e.id, now);
+    PERFORM vault.notify_holders(b) FROM vault.prohibition b WHERE b.id = a_prohibition;
     PERFORM vault.tell('paused', 'client:' || t.client, e.id, now);
     RETURN vault.conclude(e, 'done', NULL, '{"paused": true}');
 END
