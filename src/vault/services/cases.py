@@ -68,6 +68,7 @@ class MemberView(msgspec.Struct, frozen=True):
     from_: str = msgspec.field(name="from")
     until: str | None = None
     ended_at: str | None = None
+    name: dict[str, str] | None = None  # the agency's, by language; where the case is read
 
 
 class Opened(msgspec.Struct, frozen=True):

@@ -200,6 +200,7 @@ BEGIN
     ELSIF target = 'case' THEN
         items := jsonb_build_array(vault.case_json(cc, t, as_of) || jsonb_build_object('members', (
             SELECT coalesce(jsonb_agg(jsonb_build_object('id', m.id, 'agency', m.agency, 'role', m.role, 'from', m.from_day, 'until', m.until_day,
+                'name', (SELECT g.name FROM vault.agency g WHERE g.id = m.agency),
                 'ended_at', (SELECT vault.rfc3339(e.recorded_at) FROM vault.member_end e WHERE e.member = m.id)) ORDER BY m.id), '[]')
             FROM vault.member m WHERE m.case_id = cc.id)));
         a.status := 'permit'; keys := ARRAY['case:' || cc.id];
