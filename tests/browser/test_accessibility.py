@@ -57,7 +57,8 @@ def look(caller: Caller, chromium: Browser, scene: Scene, language: str, size: A
     visit(signed_in(caller, scene.code), mine(scene))
     visit(signed_in(caller, personal_code()[0], "nobody"), ["/my"])
     for subject, role, path in STAFF:
-        visit(staff(caller, subject, role), [path])
+        more = [f"{path}/cases/{scene.case}", f"{path}/cases/{scene.case}/log"] if role == "coordinator" else []
+        visit(staff(caller, subject, role), [path, *more])
     return found
 
 
