@@ -15,7 +15,10 @@ needs=(
     "/usr/sbin/nginx nginx-light"
     "/usr/bin/curl curl"
     "/usr/bin/chromium chromium"
-    "/usr/bin/age age"
+    "/usr/share/fonts/truetype/dejavu fonts-dejavu-core"
+    "/usr/bin/go golang-go"
+    "/usr/share/gocode/src/golang.org/x/mod golang-golang-x-mod-dev"
+    "/usr/bin/unzip unzip"
     "/usr/bin/systemd-analyze systemd"
 )
 

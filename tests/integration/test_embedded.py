@@ -325,9 +325,16 @@ async def test_a_cluster_of_roots_is_handed_over_when_namespaces_are_gone(
 
 def test_an_ordinary_account_starts_it_as_itself(data_dir: Path) -> None:
     script = KEEP_RUNNING.replace("await asyncio.sleep(60)", "print(postgres._account.prefix)")
-    prefix = choose_account(data_dir / "cluster", DEBIAN_15).prefix
+    account = choose_account(data_dir / "cluster", Path(sys.executable))
+    if account.uid is not None and account.gid is not None:
+        for path in (data_dir, *data_dir.rglob("*")):
+            os.chown(path, account.uid, account.gid)
     answer = subprocess.run(
-        [*prefix, sys.executable, "-c", script, str(data_dir)], capture_output=True, text=True, check=True, timeout=60
+        [*account.prefix, sys.executable, "-c", script, str(data_dir)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     assert answer.stdout.splitlines()[1] == "()"
 
