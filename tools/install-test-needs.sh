@@ -19,13 +19,14 @@ needs=(
     "/usr/bin/go golang-go"
     "/usr/share/gocode/src/golang.org/x/mod golang-golang-x-mod-dev"
     "/usr/bin/unzip unzip"
+    "/usr/lib/$(uname -m)-linux-gnu/libatomic.so.1 libatomic1"
     "/usr/bin/systemd-analyze systemd"
 )
 
 missing=()
 for need in "${needs[@]}"; do
     read -r file package <<<"$need"
-    [[ -x $file ]] || missing+=("$package")
+    [[ -e $file ]] || missing+=("$package")
 done
 if ((${#missing[@]} == 0)); then
     exit 0
