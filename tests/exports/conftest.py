@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import io
 import json
+import os
+import sys
 import time
 import zipfile
 from collections.abc import AsyncIterator, Iterator
@@ -16,7 +18,7 @@ import pytest
 
 from tests.support.caller import KELA, Caller, must, permit, personal_code
 from tests.support.postgres import Servers
-from tests.support.service import Service, run, serving
+from tests.support.service import ROOT, Service, run, serving
 from tests.support.sessions import browser, client_session
 from vault.adapters.postgres.door import PostgresDoor
 from vault.adapters.postgres.exports import PostgresExportClaims
@@ -70,13 +72,10 @@ class Person:
 class Scene:
     """What the tests of exports do, in one line each."""
 
-    def __init__(self, service: Service, caller: Caller) -> None:
+    def __init__(self, service: Service, caller: Caller, *, vkey: str | None = None) -> None:
         self.service, self.caller = service, caller
+        self.vkey = vkey or log_vkey(service.keyring, ORIGIN)
         self.browsers: list[httpx.Client] = []
-
-    @property
-    def vkey(self) -> str:
-        return log_vkey(self.service.keyring, ORIGIN)
 
     def person(self, *contents: bytes, **client: Any) -> Person:
         """Somebody signed in, with a case: these papers, a consent for Kela, and one read by Kela."""
@@ -126,6 +125,22 @@ class Scene:
             while len(told) < limit and (done := await worker.step()) is not None:
                 told.append(done)
             return told
+
+    def in_a_process(self, step: str = "none") -> tuple[int, str]:
+        """Make one export in a process of its own, which kills itself at that step: its end, and what it wrote."""
+
+        async def working() -> tuple[int, str]:
+            url, folder = self.service.database.url("worker"), str(self.service.folder)
+            async with self.log_keeper():
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-m", "tests.exports.killed_worker", url, folder, self.vkey, step,
+                    cwd=ROOT, env={**os.environ, "PYTHONPATH": f"{ROOT}/src:{ROOT}"},
+                    stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+                )  # fmt: skip
+                told, _ = await process.communicate()
+                return int(process.returncode or 0), told.decode()
+
+        return run(working())
 
     def clear(self) -> tuple[int, int]:
         """Close what has expired, remove what is closed: how many exports, how many objects."""
