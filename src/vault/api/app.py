@@ -14,6 +14,7 @@ from litestar.types import ControllerRouterHandler, ExceptionHandlersMap, Messag
 
 from vault.api.admission import Admission, Gate, Limits
 from vault.api.asking import Authenticate
+from vault.api.even import Even
 from vault.api.logs import Observed
 from vault.api.metrics import Metrics
 from vault.api.problems import on_any_error, on_http_exception, on_vault_error
@@ -71,7 +72,7 @@ def create_app(
         logging_config=None,
     )  # fmt: skip
     # Outside of the routing, so that what no route answers is counted and told too.
-    app.asgi_handler = Observed(app.asgi_handler, metrics)
+    app.asgi_handler = Observed(Even(app.asgi_handler), metrics)
     app.state.authenticate = authenticate
     app.state.admission = Admission(limits)
     app.state.idempotency = idempotency
