@@ -77,7 +77,7 @@ messages: $(VENV)/.dev ## bring the pages' catalogues up to date with their text
 screenshots: $(VENV)/.dev ## a picture of every page at both widths, into build/screenshots
 	$(BIN)/python tools/screenshots.py
 
-bench: $(VENV)/.dev ## measure releases, large documents and decisions; minutes (ARGS="--quick")
+bench: test-needs ## measure everything that docs/howto/benchmark.md tells; minutes (ARGS="--quick")
 	$(BIN)/python -m benchmarks.run $(ARGS)
 
 lock: $(VENV)/.dev ## make both requirements files anew from pyproject.toml

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections.abc import Iterable
 from typing import Self, cast
 
@@ -35,8 +36,12 @@ class Connection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
 
     @classmethod
-    async def open(cls, port: int) -> Self:
-        _, protocol = await asyncio.get_running_loop().create_connection(cls, "127.0.0.1", port)
+    async def open(cls, port: int, tls: ssl.SSLContext | None = None) -> Self:
+        """``tls`` trusts a server that has a certificate for localhost."""
+        name = "localhost" if tls else None
+        _, protocol = await asyncio.get_running_loop().create_connection(
+            cls, "127.0.0.1", port, ssl=tls, server_hostname=name
+        )
         return protocol
 
     def close(self) -> None:
@@ -95,6 +100,6 @@ class Connection(asyncio.BufferedProtocol):
 
 def head(method: str, path: str, *, token: str = "", **fields: str) -> bytes:
     """A request's head; ``content_length="3"`` becomes the field content-length."""
-    known = {"host": "127.0.0.1"} | ({"authorization": f"Bearer {token}"} if token else {})
+    known = {"host": "localhost"} | ({"authorization": f"Bearer {token}"} if token else {})
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in (known | fields).items()]
     return "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""]).encode("ascii")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 import uuid
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -41,7 +41,7 @@ async def measure_large(place: Place, cases: list[Filed], *, size_mib: int, repe
             document = await register_document(place, token, cases[0])
             for name, value in (await _repeat(vault, plain, token, document, size_mib)).items():
                 seen.setdefault(name, []).append(value)
-            await _forget(place, document)
+            await forget(place, document)
     result = Large(size_mib=size_mib, **{name: spread(values) for name, values in seen.items()})
     _show(result)
     return result
@@ -50,32 +50,40 @@ async def measure_large(place: Place, cases: list[Filed], *, size_mib: int, repe
 async def _repeat(vault: Service, plain: Service, token: Token, document: uuid.UUID, size_mib: int) -> dict[str, float]:
     path = f"/v1/documents/{document}/content"
     before = vault.forget_peak()
-    up = await _up(vault, path, token, size_mib)
-    down = await _down(vault, path, token, size_mib)
+    put = await up(vault.port, path, size_mib, token)
+    got = await down(vault.port, path, size_mib, token)
     growth = (vault.peak() - before) / MIB
-    plain_up = await _up(plain, "/file", None, size_mib)
-    plain_down = await _down(plain, "/file", None, size_mib)
+    plain_up = await up(plain.port, "/file", size_mib)
+    plain_down = await down(plain.port, "/file", size_mib)
     return {
-        "up": up, "plain_up": plain_up, "up_ratio": up / plain_up, "down": down, "plain_down": plain_down,
-        "down_ratio": down / plain_down, "peak_growth_mib": growth,
+        "up": put, "plain_up": plain_up, "up_ratio": put / plain_up, "down": got, "plain_down": plain_down,
+        "down_ratio": got / plain_down, "peak_growth_mib": growth,
     }  # fmt: skip
 
 
-async def _up(service: Service, path: str, token: Token | None, size_mib: int) -> float:
+async def up(
+    port: int, path: str, size_mib: int, token: Token | None = None, tls: ssl.SSLContext | None = None
+) -> float:
+    """Put a body of that many MiB; megabytes a second."""
     request = head(
         "PUT", path, token=token.jwt if token else "", content_type="application/octet-stream",
         content_length=str(size_mib * MIB),
     )  # fmt: skip
-    return await _exchange(service, request, _pieces(size_mib), size_mib, None)
+    return await _exchange(port, tls, request, _pieces(size_mib), size_mib, None)
 
 
-async def _down(service: Service, path: str, token: Token | None, size_mib: int) -> float:
+async def down(
+    port: int, path: str, size_mib: int, token: Token | None = None, tls: ssl.SSLContext | None = None
+) -> float:
+    """Get a body of that many MiB; megabytes a second."""
     request = head("GET", path, token=token.jwt if token else "")
-    return await _exchange(service, request, (), size_mib, size_mib * MIB)
+    return await _exchange(port, tls, request, (), size_mib, size_mib * MIB)
 
 
-async def _exchange(service: Service, request: bytes, body: Any, size_mib: int, expected: int | None) -> float:
-    connection = await Connection.open(service.port)
+async def _exchange(
+    port: int, tls: ssl.SSLContext | None, request: bytes, body: Iterable[bytes], size_mib: int, expected: int | None
+) -> float:
+    connection = await Connection.open(port, tls)
     start = time.perf_counter()
     answer = await connection.request(request, body)
     seconds = time.perf_counter() - start
@@ -90,7 +98,7 @@ def _pieces(size_mib: int) -> Iterator[bytes]:
         yield PIECE
 
 
-async def _forget(place: Place, document: uuid.UUID) -> None:
+async def forget(place: Place, document: uuid.UUID) -> None:
     """Free the disk: nobody reads this object again."""
     async with place.connection("owner") as owner:
         name = await owner.fetchval("SELECT object FROM vault.filing WHERE document = $1", document)

@@ -13,9 +13,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import asyncpg
@@ -40,10 +41,21 @@ APPLICATIONS = tuple(f"{READER.id}-load-{number}" for number in range(8))
 class Place:
     """A vault's surroundings in one directory; made by :func:`place`."""
 
-    def __init__(self, path: Path, postgres: EmbeddedPostgres, keyring: FileKeyring) -> None:
+    def __init__(
+        self,
+        path: Path,
+        postgres: EmbeddedPostgres,
+        keyring: FileKeyring,
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.path = path
         self.postgres = postgres
         self.keyring = keyring
+        self._settings = dict(settings)
+
+    def having(self, **settings: str) -> Place:
+        """The same surroundings under other settings, e.g. ``VAULT_STORE`` for objects elsewhere."""
+        return Place(self.path, self.postgres, self.keyring, self._settings | settings)
 
     @property
     def store(self) -> Path:
@@ -60,7 +72,7 @@ class Place:
             "VAULT_STORE": f"file://{self.store}",
             "VAULT_DATABASE_URL_SERVICE": self.url("service", database),
             "VAULT_DATABASE_URL_TOKENS": self.url("tokens", database),
-        }
+        } | self._settings
 
     @asynccontextmanager
     async def connection(self, role: str, database: str = DATABASE) -> AsyncIterator[Any]:

@@ -1,6 +1,6 @@
-"""`make bench`: the measurements that the documentation rests on, in under six minutes on two cores.
+"""`make bench`: the measurements that the documentation rests on.
 
-    python -m benchmarks.run [--quick] [alike|release|large|decisions|own|log …]
+    python -m benchmarks.run [--quick] [alike|decisions|own|log|release|s3|processes|nginx|large …]
 
 Prints tables, and writes benchmarks/results/latest.json. Nothing here fails for being slow: absolute figures are the
 machine's, and what else it does; the ratios are the vault's.
@@ -19,17 +19,20 @@ import msgspec
 import uvloop
 
 from benchmarks.alike import measure_alike
+from benchmarks.bucket import measure_s3
 from benchmarks.decisions import measure_decisions
 from benchmarks.figures import machine
+from benchmarks.front import measure_nginx
 from benchmarks.large import measure_large
 from benchmarks.logtree import measure_log
 from benchmarks.own import measure_own
 from benchmarks.place import Place, place
+from benchmarks.processes import measure_processes
 from benchmarks.release import measure_releases
 from benchmarks.world import file_cases
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
-PARTS = ("alike", "decisions", "own", "log", "release", "large")
+PARTS = ("alike", "decisions", "own", "log", "release", "s3", "processes", "nginx", "large")
 CASES = 12
 
 
@@ -61,6 +64,14 @@ async def measure(parts: tuple[str, ...], *, quick: bool) -> dict[str, Any]:
             )
         if "release" in parts:
             results["release"] = await measure_releases(made, cases, seconds=0.3 if quick else 1.5, repeats=repeats)
+        if "s3" in parts:
+            results["s3"] = await measure_s3(made, seconds=0.3 if quick else 1.5, repeats=repeats)
+        if "processes" in parts:
+            results["processes"] = await measure_processes(made, cases, seconds=0.3 if quick else 2, repeats=repeats)
+        if "nginx" in parts:
+            results["nginx"] = await measure_nginx(
+                made, cases, seconds=0.3 if quick else 1.5, size_mib=32 if quick else 512, repeats=repeats
+            )
         if "large" in parts:
             results["large"] = await measure_large(made, cases, size_mib=64 if quick else 1024, repeats=repeats)
         about["load_after"] = [round(one, 2) for one in os.getloadavg()]
