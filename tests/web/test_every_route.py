@@ -89,6 +89,7 @@ PAGES = {
     "POST /sign-in/not-known",
     "GET /sign-in/again",
     "GET /sign-in/again/now",
+    "POST /sign-in/stay",
     "GET /my", "POST /my/pause", "POST /my/resume", "GET /my/language", "POST /my/language", "GET /my/cases",
     "GET /my/cases/{case:uuid}", "GET /my/documents", "GET /my/documents/{document:uuid}",
     "GET /my/documents/{document:uuid}/read", "GET /my/documents/{document:uuid}/download", "GET /my/consents",

@@ -73,7 +73,8 @@ class Session(msgspec.Struct, frozen=True):
     """Who is at the browser. ``client`` is the person it is about; None when nothing is kept about them.
 
     For a representative, ``authority`` is what they act under and ``client`` for whom. ``identified_at`` is when the provider
-    last identified the person: what needs renewed identification compares it with now.
+    last identified the person: what needs renewed identification compares it with now. ``seen_at`` is this request, by the
+    database's clock.
     """
 
     secret: TokenSecret
@@ -81,6 +82,7 @@ class Session(msgspec.Struct, frozen=True):
     provider: str
     language: str
     identified_at: dt.datetime
+    seen_at: dt.datetime
     idle_ends_at: dt.datetime
     ends_at: dt.datetime
     acr: str | None = None
@@ -92,6 +94,16 @@ class Session(msgspec.Struct, frozen=True):
     subject: str | None = None
     role: str | None = None
     purpose: str | None = None
+
+    @property
+    def left_s(self) -> int:
+        """Whole seconds until it ends unless it is used."""
+        return max(0, int((self.idle_ends_at - self.seen_at).total_seconds()))
+
+    @property
+    def is_last(self) -> bool:
+        """Whether using it puts its end off no further: the person is identified anew then."""
+        return self.idle_ends_at >= self.ends_at
 
     def __repr__(self) -> str:
         """The secret must never reach a log line."""

@@ -29,7 +29,9 @@ async def require_session(connection: Any, _: Any) -> None:
     who = connection.cookies.get("vault", "")
     if who not in SECRETS:
         raise Unauthenticated("no session")
-    connection.state.session = SimpleNamespace(secret=SECRETS[who], language="sv", actor="client")
+    connection.state.session = SimpleNamespace(
+        secret=SECRETS[who], language="sv", actor="client", left_s=900, is_last=False, idle_ends_at="2026-03-02T10:15:00Z"
+    )  # fmt: skip
 
 
 @get("/hidden")

@@ -156,7 +156,13 @@ def _again(sign_in: SignIn) -> list[Any]:
         begun = await sign_in.begin(session_of(request).provider, language_of(request), after, renews=True)
         return _to(request, begun.url, begun.cookie_name, begun.cookie_value)
 
-    return [again, now]
+    @post("/stay", status_code=200)
+    async def stay(request: AnyRequest) -> Response[Any]:
+        """The guard has put the session's end off already; the page says until when."""
+        await read_form(request)
+        return render(request, "sign_in/stay.html", to=first_page(session_of(request)))
+
+    return [again, now, stay]
 
 
 def _leaving(sign_in: SignIn) -> list[Any]:

@@ -10,6 +10,7 @@
   /* A double press sends once. The button stays focusable, so that nobody loses their place. */
   document.addEventListener("submit", (event) => {
     const form = event.target;
+    if (event.defaultPrevented) return;
     if (form.dataset.sent) {
       event.preventDefault();
       return;
@@ -44,6 +45,7 @@
       const answer = await fetch(window.location.href, { headers: { Accept: "text/html" }, redirect: "error" });
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      document.dispatchEvent(new CustomEvent("vault:page", { detail: page }));
       const fresh = page.getElementById(region.id);
       if (fresh && fresh.innerHTML !== region.innerHTML) region.innerHTML = fresh.innerHTML;
       if (!fresh || !fresh.dataset.refresh) {

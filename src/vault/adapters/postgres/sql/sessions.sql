@@ -146,7 +146,7 @@ BEGIN
     END IF;
     RETURN jsonb_strip_nulls(jsonb_build_object('actor', t.actor, 'client', t.client, 'authority', t.authority, 'agency', t.agency, 'unit', t.unit,
         'application', t.application, 'subject', vault.subject_of(t), 'role', t.role, 'purpose', t.purpose, 'provider', s.provider, 'acr', s.acr,
-        'language', s.language, 'identified_at', vault.rfc3339(s.identified_at), 'idle_ends_at', vault.rfc3339(idle_end), 'ends_at', vault.rfc3339(s.ends_at)));
+        'language', s.language, 'identified_at', vault.rfc3339(s.identified_at), 'seen_at', vault.rfc3339(now), 'idle_ends_at', vault.rfc3339(idle_end), 'ends_at', vault.rfc3339(s.ends_at)));
 END
 $touch$;
 
