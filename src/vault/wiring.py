@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 
 import httpx
@@ -42,6 +43,7 @@ from vault.api.openings import my_log_router, openings_router
 from vault.api.release import release_to
 from vault.api.requests import desk_router, my_requests_router
 from vault.api.transfers import archive_requests_router, transfers_router
+from vault.oauth.dpop import Nonces
 from vault.oauth.relying_party import RelyingParty, SignInKeys, keys_router
 from vault.oauth.remote_keys import HttpRemoteKeys
 from vault.oauth.resource import ResourceGuard, challenge_headers
@@ -163,6 +165,7 @@ def build(settings: Settings) -> Parts:
     oauth = OAuthParts(
         issuer=issuer, keys=IssuerKeys([key for _, key in keyring.issuer_keys()]), register=PostgresTokenRegister(tokens),
         keyring=keyring, purposes=frozenset(PURPOSES), ttl_s=settings.token_ttl_s, remote_keys=HttpRemoteKeys(http),
+        nonces=Nonces(partial(keyring.own_mac, "dpop.nonce")),
     )  # fmt: skip
     documents = Documents(door, keyring, store, max_bytes=settings.max_document_bytes)
     metrics.watch("running_downloads", "Releases whose bytes are under way", documents.leases.running)

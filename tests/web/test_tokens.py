@@ -9,14 +9,13 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from joserfc.jwk import OKPKey
 
 from tests.support.caller import COORDINATOR, KELA, PLANNING, Acting, Caller, must, permit
 from tests.support.kinds import KINDS
 from tests.support.service import Service, run
 from vault.adapters.postgres.pool import prepare
 from vault.adapters.postgres.registry import Registry
-from vault.demo.caller import DemoAgency, assertion, dpop_proof, professional_form, sign, system_form
+from vault.demo.caller import DemoAgency, assertion, professional_form, sign, system_form
 from vault.model import AgencySlug
 from vault.oauth.tokens import IssuerKeys, mint
 
@@ -28,7 +27,7 @@ JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 def refused(answer: httpx.Response) -> None:
     assert answer.status_code == 401, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.headers["www-authenticate"].startswith(("Bearer ", "DPoP "))
+    assert answer.headers["www-authenticate"].startswith('Bearer error="invalid_token"')
     assert answer.json()["code"]
 
 
@@ -196,31 +195,3 @@ def test_p06_a_suspended_agencys_tokens_die_at_once(
     ):
         refused(answer)
     assert oauth_error(caller.grant(form_of(caller, KELA)))[0] in (400, 401)
-
-
-def test_a_token_bound_to_a_key_works_only_with_its_proof(caller: Caller) -> None:
-    key = OKPKey.generate_key("Ed25519").as_dict(private=True) | {"kid": "proof"}
-    form = form_of(caller, KELA, place=1)
-    assert oauth_error(caller.grant(form)) == (400, "invalid_dpop_proof")
-    answer = caller.grant(
-        form_of(caller, KELA, place=1), DPoP=dpop_proof(key, "POST", f"{caller.service.url}/oauth/token")
-    )
-    assert answer.json()["token_type"] == "DPoP"
-    token, url = answer.json()["access_token"], f"{caller.service.url}/v1/cases"
-
-    def ask(scheme: str, proof: str | None, path: str = "/v1/cases") -> httpx.Response:
-        return caller.http.get(
-            path, headers={"Authorization": f"{scheme} {token}"} | ({"DPoP": proof} if proof else {})
-        )
-
-    good = dpop_proof(key, "GET", url, token)
-    assert ask("DPoP", good).status_code == 200
-    refused(ask("DPoP", good))  # once only
-    refused(ask("Bearer", None))
-    refused(ask("DPoP", None))
-    refused(ask("DPoP", dpop_proof(key, "POST", url, token)))
-    refused(ask("DPoP", dpop_proof(key, "GET", f"{url}/other", token)))
-    refused(ask("DPoP", dpop_proof(key, "GET", url, "another token")))
-    other = OKPKey.generate_key("Ed25519").as_dict(private=True) | {"kid": "other"}
-    refused(ask("DPoP", dpop_proof(other, "GET", url, token)))
-    assert ask("DPoP", dpop_proof(key, "GET", url, token), "/v1/cases?limit=1").status_code == 200

@@ -13,7 +13,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler, ExceptionHandlersMap, Message, Scope
 
 from vault.api.admission import Admission, Gate, Limits
-from vault.api.asking import Authenticate
+from vault.api.asking import Authenticate, Token
 from vault.api.even import Even
 from vault.api.logs import Observed
 from vault.api.metrics import Metrics
@@ -39,7 +39,7 @@ def create_app(
     idempotency: Idempotency,
     limits: Limits,
     metrics: Metrics,
-    challenge_headers: Callable[[Unauthenticated], dict[str, str]],
+    challenge_headers: Callable[[Unauthenticated, str | None], dict[str, str]],
     max_json_bytes: int,
     version: str,
     for_people: ExceptionHandlersMap | None = None,
@@ -102,5 +102,13 @@ async def _add_headers(message: Message, scope: Scope) -> None:
             # The framework names the methods of the handler that it met first on this path.
             methods = scope["litestar_app"].state.methods[scope["path_template"]]
             headers = [one for one in headers if one[0] != b"allow"] + [(b"allow", ", ".join(sorted(methods)).encode())]
+        headers += _next_nonce(scope)
         given = {name.lower() for name, _ in headers}
         message["headers"] = headers + [one for one in _SECURITY if one[0] not in given]
+
+
+def _next_nonce(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """The nonce for the caller's next proof, on whatever the answer to this request is (RFC 9449 §8.2)."""
+    whole: dict[str, Any] = dict(scope)
+    token: Token | None = (whole.get("state") or {}).get("token")
+    return [(b"dpop-nonce", token.next_nonce.encode("ascii"))] if token and token.next_nonce else []

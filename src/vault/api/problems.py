@@ -105,7 +105,7 @@ def on_vault_error(request: Request[Any, Any, Any], error: errors.VaultError) ->
     elif isinstance(error, errors.TooMany):
         headers["Retry-After"] = str(error.retry_after_s)
     elif isinstance(error, errors.Unauthenticated):
-        headers |= request.app.state.challenge_headers(error)
+        headers |= request.app.state.challenge_headers(error, request.headers.get("authorization"))
     if status >= 500:
         logger.error("%s: %s", code, error.detail)
     return problem(

@@ -51,6 +51,7 @@ _ENTRY = {
     "Vault-Log-Entry": {"description": "The signed promise that the act is in the log", "schema": {"type": "string"}}
 }
 _RETRY = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer", "minimum": 0}}}
+_NONCE = {"DPoP-Nonce": {"description": "For the next proof, RFC 9449 §8", "schema": {"type": "string"}}}
 _CHALLENGE = {"WWW-Authenticate": {"description": "RFC 6750, RFC 9449", "schema": {"type": "string"}}}
 _BYTES: Document = {"*/*": {"schema": {}}}
 _RELEASE = _ENTRY | {
@@ -124,7 +125,7 @@ def _tell_refusals(path: str, method: str, operation: Document) -> None:
 
 def _refusal(status: int, *, guarded: bool) -> Document:
     headers = _ENTRY if guarded and status in (403, 404, 428) else {}
-    headers = headers | (_RETRY if status in (409, 429, 503) else {}) | (_CHALLENGE if status == 401 else {})
+    headers = headers | (_RETRY if status in (409, 429, 503) else {}) | (_CHALLENGE | _NONCE if status == 401 else {})
     schema = {"$ref": "#/components/schemas/Problem"}
     return {"description": REFUSALS[status], "headers": headers, "content": {MEDIA_TYPE: {"schema": schema}}}
 
@@ -168,9 +169,11 @@ def _tell_oauth(path: str, operation: Document) -> None:
     if path == "/oauth/token":
         operation.setdefault("parameters", []).append(_header("DPoP", "A proof of possession, RFC 9449"))
     answers = operation["responses"]
-    answers["200"]["headers"] = {"DPoP-Nonce": {"schema": {"type": "string"}}}
+    by_status = {400: _NONCE, 401: _CHALLENGE, 413: {}, 429: _RETRY, 503: _RETRY}
+    if path == "/oauth/token":
+        answers["200"]["headers"] = _NONCE
     for status in OAUTH_REFUSALS:
-        headers = _RETRY if status in (429, 503) else _CHALLENGE if status == 401 else {}
+        headers = by_status[status]
         content = {"application/json": {"schema": {"$ref": "#/components/schemas/OAuthError"}}}
         if status in (400, 413, 429, 503):
             # Refused before the authorization server was asked.

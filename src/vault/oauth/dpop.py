@@ -1,7 +1,7 @@
 """DPoP proofs (RFC 9449): the caller shows, for one request, that they hold the key that a token is bound to.
 
 Pure: the clock is an argument, and the caller burns what was used through the register.
-Nonces are stateless: an HMAC over the time's window, by a secret that all replicas share.
+Nonces are stateless: a keyed digest of the time's window, by a key that all processes and replicas hold.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import datetime as dt
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
-from vault.errors import SettingsWrong, Unauthenticated
+from vault.errors import InvariantViolated, Unauthenticated
 from vault.oauth import jose
 from vault.oauth.tokens import AccessToken
 
@@ -47,28 +47,36 @@ class NonceNeeded(ProofRefused):
 
 
 class Proof(msgspec.Struct, frozen=True):
-    """A verified proof. ``replay_digest`` (SHA-256 over ``jkt|jti``) is not burnt yet."""
+    """A verified proof. ``replay_digest`` (SHA-256 over ``jkt|jti``) is not burnt yet.
+
+    ``next_nonce`` is set when the nonce that was used will soon be too old: hand it out with the answer.
+    """
 
     jkt: str
     replay_digest: bytes
     kept_until: dt.datetime
+    next_nonce: str | None = None
 
 
 class Nonces:
     """Server nonces, one per window of time; the current and the one before are accepted.
 
-    Shapes: ``secret`` is at least 32 bytes, the same on every replica. Units: a nonce works for ``window_s`` to twice
-    that. Source: RFC 9449 §8.
+    Shapes: ``mac`` is a keyed digest under one key on every replica (``Keyring.own_mac``), 32 bytes. Units: a nonce
+    works for ``window_s`` to twice that. Source: RFC 9449 §8; docs/spec/keys.md §5.
     """
 
-    def __init__(self, secret: bytes, *, window_s: int = 120) -> None:
-        if len(secret) < 32 or window_s < 1:
-            raise SettingsWrong("the secret of the DPoP nonces must have at least 32 bytes")
-        self._secret = secret
+    def __init__(self, mac: Callable[[bytes], bytes], *, window_s: int = 120) -> None:
+        if window_s < 1:
+            raise InvariantViolated("a nonce's window is at least a second")
+        self._mac = mac
         self._window_s = window_s
+        self._made: dict[int, str] = {}  # of this window and the one before: the keyring is asked once a window
 
     def _at(self, window: int) -> str:
-        return jose.encode_b64(hmac.digest(self._secret, f"dpop-nonce|{window}".encode(), "sha256"))
+        if window not in self._made:
+            kept = {known: nonce for known, nonce in self._made.items() if abs(window - known) <= 1}
+            self._made = kept | {window: jose.encode_b64(self._mac(str(window).encode()))}
+        return self._made[window]
 
     def current(self, now: float) -> str:
         """The nonce to hand out now."""
@@ -108,10 +116,9 @@ def verify_proof(
         raise ProofRefused(f"the claim iat of the DPoP proof must lie within the last {PAST_S} seconds")
     _check_request(token.claims, method, url)
     _check_token_hash(token.claims, access_token)
-    if nonces is not None:
-        _check_nonce(token.claims, nonces, now)
+    next_nonce = None if nonces is None else _check_nonce(token.claims, nonces, now)
     digest = hashlib.sha256(f"{jkt}|{jti}".encode()).digest()
-    return Proof(jkt, digest, dt.datetime.fromtimestamp(iat + PAST_S + KEPT_S, dt.UTC))
+    return Proof(jkt, digest, dt.datetime.fromtimestamp(iat + PAST_S + KEPT_S, dt.UTC), next_nonce)
 
 
 def require_proof(
@@ -163,10 +170,12 @@ def _check_token_hash(claims: dict[str, Any], access_token: str | None) -> None:
         raise ProofRefused("the claim ath of the DPoP proof is not the hash of this access token")
 
 
-def _check_nonce(claims: dict[str, Any], nonces: Nonces, now: float) -> None:
-    nonce = claims.get("nonce")
+def _check_nonce(claims: dict[str, Any], nonces: Nonces, now: float) -> str | None:
+    """The nonce to use from now on, when that of the proof is the older of the two accepted."""
+    nonce, current = claims.get("nonce"), nonces.current(now)
     if not isinstance(nonce, str) or not nonce.isascii() or not nonces.accepts(nonce, now):
-        raise NonceNeeded(nonces.current(now))
+        raise NonceNeeded(current)
+    return None if nonce == current else current
 
 
 def normalise_url(url: str) -> str:

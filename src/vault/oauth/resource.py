@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from vault.errors import Unauthenticated
 from vault.oauth.dpop import NonceNeeded, ProofRefused, require_proof
 from vault.oauth.jose import ALGORITHMS
@@ -45,13 +47,21 @@ class ResourceGuard:
         )
         if not await self._parts.register.burn("dpop", proof.replay_digest, proof.kept_until):
             raise ProofRefused("the jti of the DPoP proof was used before")
-        return token
+        return msgspec.structs.replace(token, next_nonce=proof.next_nonce)
 
 
-def challenge_headers(error: Unauthenticated) -> dict[str, str]:
-    """The headers of the 401 answer. Source: RFC 6750 §3, RFC 9449 §7.1 and §9."""
+def challenge_headers(error: Unauthenticated, authorization: str | None) -> dict[str, str]:
+    """The headers of the 401 answer to a request with that Authorization header.
+
+    Who sent no token is told both schemes and no error. Source: RFC 6750 §3 and §3.1, RFC 9449 §7.1, §7.2 and §9.
+    """
+    algorithms = f'algs="{" ".join(ALGORITHMS)}"'
     if isinstance(error, ProofRefused):
-        code, algorithms = error.code.replace("-", "_"), " ".join(ALGORITHMS)
-        headers = {"WWW-Authenticate": f'DPoP error="{code}", algs="{algorithms}"'}
+        headers = {"WWW-Authenticate": f'DPoP error="{error.code.replace("-", "_")}", {algorithms}'}
         return headers | ({"DPoP-Nonce": error.nonce} if isinstance(error, NonceNeeded) else {})
-    return {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+    scheme = (authorization or "").partition(" ")[0].lower()
+    if scheme == "dpop":
+        return {"WWW-Authenticate": f'DPoP error="invalid_token", {algorithms}'}
+    if scheme == "bearer":
+        return {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+    return {"WWW-Authenticate": f'Bearer realm="vault", DPoP {algorithms}'}

@@ -34,7 +34,7 @@ def oauth_router(parts: OAuthParts) -> Router:
         except (OAuthRefused, Unavailable, TooMany) as error:
             return refusal(error)
         body = {"access_token": answer.access_token, "token_type": answer.token_type, "expires_in": answer.expires_in}
-        return reply(body, headers=_fresh_nonce(parts))
+        return reply(body, headers={"DPoP-Nonce": answer.nonce} if answer.nonce else {})
 
     @post(REVOKE_PATH, operation_id="revokeToken", summary="End an access token at once", status_code=200)
     async def revoke(request: AnyRequest) -> Answer:
@@ -91,8 +91,3 @@ def refusal(error: OAuthRefused | Unavailable | TooMany) -> Answer:
 def reply(body: dict[str, Any], *, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
     """A JSON answer that nobody may cache."""
     return Response(body, status_code=status, media_type=MediaType.JSON, headers=NO_STORE | (headers or {}))
-
-
-def _fresh_nonce(parts: OAuthParts) -> dict[str, str]:
-    # RFC 9449 §8.2: a new nonce may come with a good answer, so that the next request needs no second try.
-    return {"DPoP-Nonce": parts.nonces.current(parts.clock())} if parts.nonces else {}

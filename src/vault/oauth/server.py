@@ -81,11 +81,15 @@ class OAuthParts(msgspec.Struct, frozen=True):
 
 
 class TokenAnswer(msgspec.Struct, frozen=True):
-    """The successful answer of the token endpoint (RFC 6749 §5.1); ``token_type`` is Bearer or DPoP."""
+    """The successful answer of the token endpoint (RFC 6749 §5.1); ``token_type`` is Bearer or DPoP.
+
+    ``nonce`` comes with a bound token, so that the next request needs no second try (RFC 9449 §8.2).
+    """
 
     access_token: str
     token_type: str
     expires_in: int
+    nonce: str | None = None
 
 
 async def issue_token(parts: OAuthParts, form: Form, dpop_proofs: Sequence[str] = ()) -> TokenAnswer:
@@ -115,7 +119,8 @@ async def issue_token(parts: OAuthParts, form: Form, dpop_proofs: Sequence[str] 
     minted = _mint(parts, asked, proof, int(now))
     await _record(parts, asked, minted, proof)
     # (5) only then does the token leave
-    return TokenAnswer(minted.jwt, "DPoP" if proof else "Bearer", parts.ttl_s)
+    nonce = parts.nonces.current(now) if parts.nonces and proof else None
+    return TokenAnswer(minted.jwt, "DPoP" if proof else "Bearer", parts.ttl_s, nonce)
 
 
 async def revoke_token(parts: OAuthParts, form: Form) -> None:

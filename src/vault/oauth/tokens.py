@@ -54,7 +54,8 @@ class AccessToken(msgspec.Struct, frozen=True):
     """A token whose signature and expiry were verified; whether it is recorded and not revoked, the database says.
 
     ``sub`` is the professional's id at the agency, or the client_id for a system. ``exp`` in seconds since 1970.
-    ``jkt`` is set when every request must bring a DPoP proof by that key.
+    ``jkt`` is set when every request must bring a DPoP proof by that key; ``next_nonce`` when the answer to this request
+    must hand out a new nonce for the proofs after it (RFC 9449 §8.2).
     """
 
     secret: TokenSecret
@@ -67,6 +68,7 @@ class AccessToken(msgspec.Struct, frozen=True):
     purpose: str | None
     jkt: str | None
     exp: int
+    next_nonce: str | None = None
 
     @property
     def secret_sha256(self) -> bytes:

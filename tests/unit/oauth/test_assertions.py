@@ -13,18 +13,19 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from tests.support.signing import ED, OTHER_ED, P256, P384, RSA, SHORT_RSA, PrivateKey, b64, public_jwk
 from tests.unit.oauth import world as w
-from tests.unit.oauth.world import ED, NOW, World, b64, claims, client_claims, signed
+from tests.unit.oauth.world import NOW, World, claims, client_claims, signed
 
 BAD_SIGNATURE = "no registered key verifies"
 
 
 @pytest.mark.parametrize(
     ("key", "alg"),
-    [(w.ED, "EdDSA"), (w.ED, "Ed25519"), (w.P256, "ES256"), (w.RSA, "PS256")],
+    [(ED, "EdDSA"), (ED, "Ed25519"), (P256, "ES256"), (RSA, "PS256")],
     ids=["EdDSA", "Ed25519", "ES256", "PS256"],
 )
-def test_each_algorithm_is_accepted(world: World, key: w.PrivateKey, alg: str) -> None:
+def test_each_algorithm_is_accepted(world: World, key: PrivateKey, alg: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         answer = world.grant(signed(claims(), key, alg=alg))
@@ -60,7 +61,7 @@ def _raw(claims_text: str) -> str:
 
 ED_RAW = ED.public_key().public_bytes_raw()
 ED_PEM = ED.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-OTHER = w.OTHER_ED
+OTHER = OTHER_ED
 
 REFUSED: dict[str, tuple[Callable[[], str], str]] = {
     # what is not a JWS of ours at all
@@ -89,14 +90,14 @@ REFUSED: dict[str, tuple[Callable[[], str], str]] = {
     "alg a list": (lambda: signed(claims(), alg=["EdDSA"]), "EdDSA"),
     "hmac with the raw public key": (lambda: _hmac(ED_RAW), "EdDSA"),
     "hmac with the pem public key": (lambda: _hmac(ED_PEM), "EdDSA"),
-    "alg RS256": (lambda: signed(claims(), w.RSA, alg="RS256"), "EdDSA"),
-    "alg ES384": (lambda: signed(claims(), w.P384, alg="ES384"), "EdDSA"),
+    "alg RS256": (lambda: signed(claims(), RSA, alg="RS256"), "EdDSA"),
+    "alg ES384": (lambda: signed(claims(), P384, alg="ES384"), "EdDSA"),
     "alg PS256 with an Ed25519 key": (lambda: signed(claims(), alg="PS256"), BAD_SIGNATURE),
     "alg ES256 with an Ed25519 key": (lambda: signed(claims(), alg="ES256"), BAD_SIGNATURE),
-    "alg EdDSA with a P-256 key": (lambda: signed(claims(), w.P256, alg="EdDSA"), BAD_SIGNATURE),
-    "curve P-384": (lambda: signed(claims(), w.P384), BAD_SIGNATURE),
-    "rsa of 1024 bits": (lambda: signed(claims(), w.SHORT_RSA), BAD_SIGNATURE),
-    "embedded jwk": (lambda: signed(claims(), OTHER, jwk=w.public_jwk(OTHER), kid=None), "parameter jwk"),
+    "alg EdDSA with a P-256 key": (lambda: signed(claims(), P256, alg="EdDSA"), BAD_SIGNATURE),
+    "curve P-384": (lambda: signed(claims(), P384), BAD_SIGNATURE),
+    "rsa of 1024 bits": (lambda: signed(claims(), SHORT_RSA), BAD_SIGNATURE),
+    "embedded jwk": (lambda: signed(claims(), OTHER, jwk=public_jwk(OTHER), kid=None), "parameter jwk"),
     "jku": (lambda: signed(claims(), jku="https://evil.example/keys"), "parameter jku"),
     "x5u": (lambda: signed(claims(), x5u="https://evil.example/cert"), "parameter x5u"),
     "x5c": (lambda: signed(claims(), x5c=["MIIB"]), "parameter x5c"),
@@ -174,7 +175,7 @@ CLIENT_REFUSED: dict[str, tuple[Callable[[], str], str]] = {
     "unknown application": (lambda: signed(client_claims(iss="app-x", sub="app-x")), BAD_SIGNATURE),
     "expired": (lambda: signed(client_claims(exp=NOW - 1)), "expired"),
     "alg none": (lambda: _unsigned("none"), "base64url"),
-    "embedded jwk": (lambda: signed(client_claims(), OTHER, jwk=w.public_jwk(OTHER)), "parameter jwk"),
+    "embedded jwk": (lambda: signed(client_claims(), OTHER, jwk=public_jwk(OTHER)), "parameter jwk"),
 }
 
 
@@ -189,7 +190,7 @@ def test_a_client_assertion_is_refused(world: World, case: str) -> None:
 
 
 def test_non_canonical_base64_is_refused(world: World) -> None:
-    compact = signed(claims(), w.ED)  # 64 bytes of signature leave 4 spare bits in the last character
+    compact = signed(claims(), ED)  # 64 bytes of signature leave 4 spare bits in the last character
     last = compact[-1]
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     twin = alphabet[alphabet.index(last) ^ 1]
@@ -217,7 +218,7 @@ def test_harmless_headers_are_accepted(world: World, header: dict[str, Any]) -> 
 
 
 def test_the_only_key_needs_no_kid(world: World) -> None:
-    world.add(w.CLIENT_ID, keys=(w.public_jwk(ED),))
+    world.add(w.CLIENT_ID, keys=(public_jwk(ED),))
     assert world.grant(signed(claims(), kid=None)).status_code == 200
 
 
@@ -230,7 +231,7 @@ def test_the_only_key_needs_no_kid(world: World) -> None:
     ids=str,
 )  # fmt: skip
 def test_a_registered_key_that_is_for_something_else_verifies_nothing(world: World, more: dict[str, Any]) -> None:
-    world.add(w.CLIENT_ID, keys=(w.public_jwk(ED, kid="ed") | more,))
+    world.add(w.CLIENT_ID, keys=(public_jwk(ED, kid="ed") | more,))
     assert world.grant(signed(claims())).json()["error"] == "invalid_grant"
 
 
@@ -238,17 +239,17 @@ def test_a_registered_key_that_is_for_something_else_verifies_nothing(world: Wor
     "more", [{"use": "sig"}, {"key_ops": ["verify"]}, {"alg": "EdDSA"}, {"alg": "Ed25519"}], ids=str
 )
 def test_a_registered_key_may_say_what_it_is_for(world: World, more: dict[str, Any]) -> None:
-    world.add(w.CLIENT_ID, keys=(w.public_jwk(ED, kid="ed") | more,))
+    world.add(w.CLIENT_ID, keys=(public_jwk(ED, kid="ed") | more,))
     assert world.grant(signed(claims())).status_code == 200
 
 
 def test_two_keys_of_one_kid_verify_nothing(world: World) -> None:
-    world.add(w.CLIENT_ID, keys=(w.public_jwk(ED, kid="ed"), w.public_jwk(OTHER, kid="ed")))
+    world.add(w.CLIENT_ID, keys=(public_jwk(ED, kid="ed"), public_jwk(OTHER, kid="ed")))
     assert world.grant(signed(claims())).json()["error"] == "invalid_grant"
 
 
 def test_a_rotated_key_stops_working(world: World) -> None:
-    world.add(w.CLIENT_ID, keys=(w.public_jwk(OTHER, kid="new"),))
+    world.add(w.CLIENT_ID, keys=(public_jwk(OTHER, kid="new"),))
     assert world.grant(signed(claims())).json()["error"] == "invalid_grant"
     assert world.grant(signed(claims(), OTHER, kid="new")).status_code == 200
 

@@ -17,9 +17,8 @@ import pytest
 import uvicorn
 from litestar import Litestar, Request, Response, get
 
-from tests.unit.oauth.world import World
+from tests.unit.oauth.world import World, nonces_of
 from vault.errors import Unauthenticated
-from vault.oauth.dpop import Nonces
 from vault.oauth.resource import ResourceGuard, challenge_headers
 from vault.oauth.routes import oauth_router
 from vault.oauth.server import OAuthParts
@@ -42,7 +41,7 @@ class Service:
             self.base = f"http://127.0.0.1:{probe.getsockname()[1]}"
         self.world = World()
         about = {name: getattr(self.world.parts, name) for name in self.world.parts.__struct_fields__}
-        changes = {"issuer": self.base, "nonces": Nonces(b"n" * 32), "clock": time.time}
+        changes = {"issuer": self.base, "nonces": nonces_of(b"n"), "clock": time.time}
         self.guard = ResourceGuard(OAuthParts(**(about | changes)))
         app = Litestar([oauth_router(self.guard._parts), self._cases(), self._content()])
         port = int(self.base.rpartition(":")[2])
@@ -56,7 +55,7 @@ class Service:
                 headers.get("authorization"), request.method, request.url.path, headers.getall("dpop", [])
             )
         except Unauthenticated as error:
-            return Response({}, status_code=401, headers=challenge_headers(error))
+            return Response({}, status_code=401, headers=challenge_headers(error, headers.get("authorization")))
         assert token.sub == SUB
         return None
 

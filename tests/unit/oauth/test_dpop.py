@@ -7,25 +7,14 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.support.signing import ED, P256, P384, RSA, SHORT_RSA, PrivateKey, b64, jws, public_jwk
 from tests.unit.oauth import world as w
-from tests.unit.oauth.world import (
-    ED,
-    ISSUER,
-    NOW,
-    P256,
-    RSA,
-    World,
-    b64,
-    claims,
-    client_claims,
-    jws,
-    public_jwk,
-    signed,
-)
-from vault.errors import SettingsWrong, Unauthenticated
+from tests.unit.oauth.world import ISSUER, NOW, World, claims, client_claims, nonces_of, signed
+from vault.errors import InvariantViolated, Unauthenticated
 from vault.oauth.dpop import NonceNeeded, Nonces, ProofRefused, normalise_url, verify_proof
 from vault.oauth.resource import ResourceGuard, challenge_headers
 
@@ -64,7 +53,7 @@ def test_the_example_of_rfc_9449_for_a_resource() -> None:
 
 
 def prove(
-    key: w.PrivateKey = P256, *, header: dict[str, Any] | None = None, token: str | None = None, **changes: Any
+    key: PrivateKey = P256, *, header: dict[str, Any] | None = None, token: str | None = None, **changes: Any
 ) -> str:
     base: dict[str, Any] = {"jti": uuid.uuid4().hex, "htm": "POST", "htu": TOKEN_URL, "iat": NOW}
     if token is not None:
@@ -73,12 +62,12 @@ def prove(
     return jws(key, found, {"typ": "dpop+jwt", "jwk": public_jwk(key)} | (header or {}))
 
 
-def read_proof(token: str, key: w.PrivateKey = P256, **changes: Any) -> str:
+def read_proof(token: str, key: PrivateKey = P256, **changes: Any) -> str:
     return prove(key, token=token, **({"htm": "GET", "htu": ISSUER + READ} | changes))
 
 
 @pytest.mark.parametrize("key", [ED, P256, RSA], ids=["EdDSA", "ES256", "PS256"])
-def test_each_algorithm_is_accepted(key: w.PrivateKey) -> None:
+def test_each_algorithm_is_accepted(key: PrivateKey) -> None:
     assert len(verify_proof([prove(key)], "POST", TOKEN_URL, now=NOW).jkt) == 43
 
 
@@ -97,8 +86,8 @@ REFUSED: dict[str, tuple[Callable[[], list[str]], str]] = {
     "jwk private": (lambda: [prove(header={"jwk": public_jwk(P256) | {"d": "AAAA"}})], "fit"),
     "jwk symmetric": (lambda: [prove(header={"jwk": {"kty": "oct", "k": "AAAA"}})], "fit"),
     "jwk off the curve": (lambda: [prove(header={"jwk": public_jwk(P256) | {"x": "A" * 43}})], "malformed"),
-    "jwk of P-384": (lambda: [prove(w.P384)], "fit"),
-    "jwk of a short rsa": (lambda: [prove(w.SHORT_RSA)], "2048"),
+    "jwk of P-384": (lambda: [prove(P384)], "fit"),
+    "jwk of a short rsa": (lambda: [prove(SHORT_RSA)], "2048"),
     "jwk of another key": (
         lambda: [prove(header={"jwk": public_jwk(ec.generate_private_key(ec.SECP256R1()))})],
         "verify",
@@ -154,27 +143,44 @@ def test_urls_that_differ(one: str, two: str) -> None:
 
 
 def test_a_nonce_lives_for_two_windows() -> None:
-    nonces = Nonces(b"s" * 32, window_s=100)
+    nonces = nonces_of(b"s", window_s=100)
     nonce = nonces.current(1000)
     assert nonces.accepts(nonce, 1099)
     assert nonces.accepts(nonce, 1199)
     assert not nonces.accepts(nonce, 1200)
     assert not nonces.accepts(nonce, 999)
-    assert not Nonces(b"t" * 32, window_s=100).accepts(nonce, 1000)
+    assert not nonces_of(b"t", window_s=100).accepts(nonce, 1000), "another vault's"
 
 
-def test_a_short_secret_is_refused() -> None:
-    with pytest.raises(SettingsWrong):
-        Nonces(b"short")
+def test_the_keyring_is_asked_once_a_window() -> None:
+    asked: list[bytes] = []
+    nonces = Nonces(lambda data: asked.append(data) or data * 32, window_s=100)  # type: ignore[func-returns-value]
+    for now in (1000, 1050, 1099, 1100, 1150):
+        assert nonces.accepts(nonces.current(now), now)
+        assert not nonces.accepts("x", now)
+    assert asked == [b"10", b"9", b"11"]
+    assert nonces.current(100_000) != nonces.current(0)
+    assert len(nonces._made) == 1, "what is too far away is forgotten"
+
+
+def test_a_window_is_at_least_a_second() -> None:
+    with pytest.raises(InvariantViolated):
+        nonces_of(b"s", window_s=0)
 
 
 @pytest.mark.parametrize("nonce", [None, "", "wrong", 5, "ä"])
 def test_a_missing_or_wrong_nonce_is_answered_with_a_good_one(nonce: object) -> None:
-    nonces = Nonces(b"s" * 32)
+    nonces = nonces_of(b"s")
     with pytest.raises(NonceNeeded) as caught:
         verify_proof([prove(nonce=nonce)], "POST", TOKEN_URL, now=NOW, nonces=nonces)
     good = prove(nonce=caught.value.nonce)
-    assert verify_proof([good], "POST", TOKEN_URL, now=NOW, nonces=nonces).jkt
+    assert verify_proof([good], "POST", TOKEN_URL, now=NOW, nonces=nonces).next_nonce is None
+
+
+def test_a_nonce_that_will_soon_end_is_followed_by_the_next() -> None:
+    nonces = nonces_of(b"s", window_s=100)
+    old = prove(nonce=nonces.current(NOW - 100))
+    assert verify_proof([old], "POST", TOKEN_URL, now=NOW, nonces=nonces).next_nonce == nonces.current(NOW)
 
 
 # --- through HTTP: the token endpoint
@@ -221,6 +227,12 @@ def test_the_nonce_is_asked_for_and_then_the_same_assertion_works() -> None:
     again = world.grant(assertion, prove(nonce=answer.headers["dpop-nonce"]))
     assert again.status_code == 200
     assert "dpop-nonce" in again.headers
+    world.register.applications[w.CLIENT_ID] = msgspec.structs.replace(
+        world.register.applications[w.CLIENT_ID], dpop_required=False
+    )
+    bearer = world.grant(signed(claims()))
+    assert bearer.status_code == 200
+    assert "dpop-nonce" not in bearer.headers, "who sends no proof needs none"
 
 
 def test_no_nonce_is_handed_out_when_none_is_used(world: World) -> None:
@@ -230,7 +242,7 @@ def test_no_nonce_is_handed_out_when_none_is_used(world: World) -> None:
 # --- the resource side
 
 
-def bound(world: World, key: w.PrivateKey = P256) -> str:
+def bound(world: World, key: PrivateKey = P256) -> str:
     return str(world.grant(signed(claims()), prove(key)).json()["access_token"])
 
 
@@ -278,7 +290,8 @@ async def test_a_request_is_refused(world: World, case: str) -> None:
     authorization, proofs = RESOURCE_REFUSED[case](bound(world), plain)
     with pytest.raises(Unauthenticated) as caught:
         await ResourceGuard(world.parts).authenticate(authorization, "GET", READ, proofs)
-    assert challenge_headers(caught.value)["WWW-Authenticate"].split()[0] in ("Bearer", "DPoP")
+    scheme = challenge_headers(caught.value, authorization)["WWW-Authenticate"].split()[0]
+    assert scheme == ("Bearer" if authorization is None or authorization.startswith("Basic") else "DPoP")
 
 
 async def test_the_resource_asks_for_a_nonce_too() -> None:
@@ -288,7 +301,7 @@ async def test_the_resource_asks_for_a_nonce_too() -> None:
     guard = ResourceGuard(world.parts)
     with pytest.raises(NonceNeeded) as caught:
         await guard.authenticate(f"DPoP {jwt}", "GET", READ, [read_proof(jwt)])
-    headers = challenge_headers(caught.value)
+    headers = challenge_headers(caught.value, f"DPoP {jwt}")
     assert headers["WWW-Authenticate"].startswith('DPoP error="use_dpop_nonce"')
     proof = read_proof(jwt, nonce=headers["DPoP-Nonce"])
     assert (await guard.authenticate(f"DPoP {jwt}", "GET", READ, [proof])).jkt is not None

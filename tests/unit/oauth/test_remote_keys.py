@@ -7,7 +7,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from tests.unit.oauth.world import ED, public_jwk
+from tests.support.signing import ED, public_jwk
 from vault.oauth.remote_keys import AGAIN_S, FRESH_S, HttpRemoteKeys
 
 URL = "https://kela.example/jwks"

@@ -13,7 +13,8 @@ import pytest
 from joserfc import jwe
 from joserfc.jwk import ECKey, RSAKey
 
-from tests.unit.oauth.world import ED, NOW, OTHER_ED, P256, P384, RSA, SHORT_RSA, PrivateKey, jws, public_jwk
+from tests.support.signing import ED, OTHER_ED, P256, P384, RSA, SHORT_RSA, PrivateKey, jws, public_jwk
+from tests.unit.oauth.world import NOW
 from vault.errors import SignInRefused, Unavailable
 from vault.oauth.id_token import Expected, verify_id_token
 from vault.oauth.relying_party import CALLBACK, RelyingParty, SignInKeys

@@ -11,8 +11,9 @@ from authlib.oauth2.rfc6749 import errors as rfc6749
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from tests.support.signing import ED, OTHER_ED, P256, public_jwk
 from tests.unit.oauth import world as w
-from tests.unit.oauth.world import ED, NOW, World, claims, client_claims, client_fields, signed
+from tests.unit.oauth.world import NOW, World, claims, client_claims, client_fields, signed
 from vault.errors import DatabaseUnavailable, SettingsWrong, TooMany
 from vault.model import ActorKind
 from vault.oauth.faults import Fault
@@ -66,7 +67,7 @@ def test_no_name_stands_in_the_token(world: World) -> None:
 def test_a_jti_works_once(world: World) -> None:
     compact = signed(claims(jti="once"))
     assert world.grant(compact).status_code == 200
-    for again in (compact, signed(claims(jti="once", role="physician")), signed(claims(jti="once"), w.P256)):
+    for again in (compact, signed(claims(jti="once", role="physician")), signed(claims(jti="once"), P256)):
         answer = world.grant(again)
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
         assert "used before" in answer.json()["error_description"]
@@ -87,7 +88,7 @@ def test_two_applications_may_use_the_same_jti(world: World) -> None:
 
 
 def test_a_wrong_signature_burns_nothing_for_the_rightful_sender(world: World) -> None:
-    assert world.grant(signed(claims(jti="mine"), w.OTHER_ED)).status_code == 400
+    assert world.grant(signed(claims(jti="mine"), OTHER_ED)).status_code == 400
     assert world.grant(signed(claims(jti="mine"))).status_code == 200
 
 
@@ -106,7 +107,7 @@ def test_a_suspended_application_is_told_only_after_its_signature(world: World) 
     world.add(w.CLIENT_ID, suspended=True)
     assert "suspended" in world.grant(signed(claims())).json()["error_description"]
     assert "suspended" in world.client(signed(client_claims())).json()["error_description"]
-    assert "suspended" not in world.grant(signed(claims(), w.OTHER_ED)).text
+    assert "suspended" not in world.grant(signed(claims(), OTHER_ED)).text
     assert world.register.burnt == set()
 
 
@@ -121,7 +122,7 @@ def test_client_authentication_with_a_grant_must_hold_and_be_the_same_applicatio
     world.add("app-other")
     other = signed(client_claims(iss="app-other", sub="app-other"))
     assert world.grant(signed(claims()), **client_fields(other)).json()["error"] == "invalid_grant"
-    bad = signed(client_claims(), w.OTHER_ED)
+    bad = signed(client_claims(), OTHER_ED)
     assert world.grant(signed(claims()), **client_fields(bad)).json()["error"] == "invalid_client"
     assert world.register.burnt == set()
 
@@ -254,7 +255,7 @@ def test_revoking_needs_the_application_and_a_token(world: World) -> None:
     jwt = world.grant(signed(claims())).json()["access_token"]
     assert world.post({"token": jwt}, "/oauth/revoke").status_code == 401
     assert (
-        world.post({"token": jwt, **client_fields(signed(client_claims(), w.OTHER_ED))}, "/oauth/revoke").status_code
+        world.post({"token": jwt, **client_fields(signed(client_claims(), OTHER_ED))}, "/oauth/revoke").status_code
         == 401
     )
     assert world.post(client_fields(signed(client_claims())), "/oauth/revoke").json()["error"] == "invalid_request"
@@ -269,7 +270,7 @@ class FakeRemote:
 
     async def keys(self, url: str, kid: str | None) -> tuple[Jwk, ...]:
         self.asked.append((url, kid))
-        return (w.public_jwk(ED, kid="ed"),)
+        return (public_jwk(ED, kid="ed"),)
 
 
 def test_an_application_may_publish_its_keys(world: World) -> None:

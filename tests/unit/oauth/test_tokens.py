@@ -11,8 +11,8 @@ from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jwk, jwt
 
-from tests.unit.oauth import world as w
-from tests.unit.oauth.world import ISSUER, NOW, World, b64, claims, signed
+from tests.support.signing import OTHER_ED, b64, jws
+from tests.unit.oauth.world import ISSUER, NOW, World, claims, signed
 from vault.errors import SettingsWrong, Unauthenticated
 from vault.model import ActorKind, AgencySlug
 from vault.oauth.jose import decode_b64
@@ -36,7 +36,7 @@ def make(**more: Any) -> str:
 
 
 def by_hand(payload: Any, key: Any = KEY, **header: Any) -> str:
-    return w.jws(key, payload, {"typ": "at+jwt", "alg": "EdDSA", "kid": KID} | header)
+    return jws(key, payload, {"typ": "at+jwt", "alg": "EdDSA", "kid": KID} | header)
 
 
 def good_claims(**changes: Any) -> dict[str, Any]:
@@ -103,7 +103,7 @@ REFUSED: dict[str, Callable[[], str]] = {
     "huge": lambda: make(role="x" * 5000),
     "another part": lambda: make() + ".AAAA",
     "padding": lambda: make() + "=",
-    "another key": lambda: by_hand(good_claims(), w.OTHER_ED),
+    "another key": lambda: by_hand(good_claims(), OTHER_ED),
     "an unknown kid": lambda: by_hand(good_claims(), kid="x"),
     "alg none": lambda: by_hand(good_claims(), alg="none"),
     "typ of an assertion": lambda: by_hand(good_claims(), typ="JWT"),
