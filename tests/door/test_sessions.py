@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import hashlib
 import secrets
@@ -141,6 +142,44 @@ async def test_p06_a_professionals_session_ends_with_their_right(providers: Scen
     assert await touch(providers, secret) is None
     assert await providers.take(secret, entry) == []
     assert (await providers.door(secret))["status"] == "unauthenticated"
+
+
+@BOTH
+@pytest.mark.parametrize("ending", ["provider_end('own')", "session_end($1)"])
+async def test_p06_what_runs_under_a_session_loses_its_lease_with_it(providers: Scene, ending: str) -> None:
+    """Though no fact about case, client or agency has moved: an ended provider is nobody's fact."""
+    _, secret = await begin_staff(providers)
+    entry, service, process = await providers.ask(secret), await providers.service(), uuid.uuid4()
+    assert await providers.take(secret, entry)
+    renew = "SELECT vault.renew($1, $2)"
+    assert await service.fetchval(renew, process, [entry]) == [entry]
+    await (await providers.owner()).execute(f"SELECT vault.{ending}", *([sha(secret)] if "$1" in ending else []))
+    assert await service.fetchval(renew, process, [entry]) == []
+
+
+async def test_an_ended_provider_begins_and_carries_on_nothing(providers: Scene) -> None:
+    """Nor does what had begun when it ended: who was just identified, who would act for another."""
+    tokens, session = await providers.database.as_role("tokens"), await begin(providers)
+    _, visitor = await visit(providers)
+    await (await providers.owner()).execute("SELECT vault.provider_end('strong')")
+    record = "SELECT vault.session_record($1, $2, 'strong', NULL, $3, $4)"
+    assert await tokens.fetchval(record, sha(visitor), sha(b"1"), IDENTITY, ABOUT) == "unknown-provider"
+    assert await tokens.fetchval("SELECT vault.session_act_for($1, $2, NULL)", sha(session), sha(b"2")) == "no-session"
+    assert (await visit(providers))[0] == "unknown-provider"
+
+
+async def test_p06_a_provider_ends_after_the_session_that_is_just_beginning(providers: Scene) -> None:
+    """Whichever commits first, no session outlives its provider."""
+    tokens, owner = await providers.database.as_role("tokens"), await providers.owner()
+    _, visitor = await visit(providers)
+    async with tokens.transaction():
+        record = "SELECT vault.session_record($1, $2, 'strong', NULL, $3, $4)"
+        assert await tokens.fetchval(record, sha(visitor), sha(b"1"), IDENTITY, ABOUT) == "recorded"
+        ending = asyncio.create_task(owner.execute("SELECT vault.provider_end('strong')"))
+        await asyncio.sleep(0.1)
+        assert not ending.done()
+    await ending
+    assert await touch(providers, b"1") is None
 
 
 async def test_a_suspended_agencys_provider_is_not_offered_and_records_nothing(providers: Scene) -> None:

@@ -216,7 +216,7 @@ async def test_p02_the_service_records_no_session_and_makes_no_authority(scene: 
         "session_record($1, $1, 'x', $1, $1, '{}')", "visitor_record($1, 'x', $1, $1)", "session_touch($1)", "session_end($1)",
         "session_record_staff($1, 'x', 'x', 'x', NULL, 'care', $1, $1, $1, '{}')", "session_act_for($1, $1, NULL)", "providers()",
         "session_begin(NULL, 'x', $1, $1, '{}')", "provider_register('x', 'client', 'x', 'x', NULL, '{}')",
-        "keep_identification($1, $1, now())", "authority_sessions_end(NULL, now())",
+        "keep_identification($1, $1, now())", "authority_sessions_end(NULL, now())", "hold_provider('x')",
     ):  # fmt: skip
         arguments = [bytes(32)] if "$1" in call else []
         with pytest.raises(asyncpg.InsufficientPrivilegeError):

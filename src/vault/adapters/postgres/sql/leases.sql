@@ -1,7 +1,8 @@
 -- Running releases: cut when what permitted them has gone (promise P6), ended as unknown when nobody sends them any more.
 
 -- One query renews the leases of all releases that a process sends; an entry that does not come back must be cut.
--- The versions tell cheaply that nothing has changed; where one has moved, the decision is made anew.
+-- The versions tell cheaply that nothing has changed; where one has moved, or the token was ended (a session with its provider
+-- too), the decision is made anew.
 CREATE OR REPLACE FUNCTION vault.renew(a_process uuid, entries uuid[]) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -21,7 +22,8 @@ BEGIN
     WHERE x.entry = ANY (entries) AND x.taken_at IS NOT NULL AND x.day = today AND x.act = 'open'
       AND vault.row_of('case:' || x.case_id) IS NOT DISTINCT FROM x.case_n
       AND vault.row_of('client:' || x.client) IS NOT DISTINCT FROM x.client_n
-      AND vault.row_of('agency:' || x.agency) IS NOT DISTINCT FROM x.agency_n;
+      AND vault.row_of('agency:' || x.agency) IS NOT DISTINCT FROM x.agency_n
+      AND NOT EXISTS (SELECT FROM vault.token_end e WHERE e.secret_sha256 = x.asker);
     FOR c IN SELECT * FROM vault.clearance x WHERE x.entry = ANY (entries) AND x.taken_at IS NOT NULL AND NOT x.entry = ANY (kept) LOOP
         versions := ARRAY[vault.row_of('case:' || c.case_id), vault.row_of('client:' || c.client), vault.row_of('agency:' || c.agency)];
         -- As in ask: what these versions count is not later than now.

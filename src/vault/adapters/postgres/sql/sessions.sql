@@ -8,6 +8,17 @@ RETURN (SELECT p FROM vault.provider p
         WHERE p.id = an_id AND p.n = (SELECT max(x.n) FROM vault.provider x WHERE x.id = an_id) AND NOT p.ended
           AND (p.agency IS NULL OR NOT vault.is_suspended(p.agency, p.application, vault.clock())));
 
+-- Whether a session may begin by this provider. It stays so until this transaction ends: provider_end waits for it, and finds
+-- the session then.
+CREATE OR REPLACE FUNCTION vault.hold_provider(an_id text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+AS $hold$
+BEGIN
+    PERFORM pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.hashtextextended('vault.provider ' || an_id, 0));
+    RETURN (vault.provider_now(an_id)).id IS NOT NULL;
+END
+$hold$;
+
 CREATE OR REPLACE FUNCTION vault.providers() RETURNS jsonb
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -80,6 +91,7 @@ DECLARE
     visitor vault.token;
     t vault.token;
 BEGIN
+    IF NOT vault.hold_provider(a_provider) THEN RETURN 'unknown-provider'; END IF;
     INSERT INTO vault.token_end (secret_sha256, recorded_at)
     SELECT k.secret_sha256, now FROM vault.token k WHERE k.secret_sha256 = visitor_sha256 AND k.actor = 'visitor' AND k.expires_at > now
     ON CONFLICT DO NOTHING;
@@ -102,10 +114,11 @@ SET lock_timeout = '2s'
 AS $record$
 DECLARE
     now timestamptz := vault.clock();
-    p vault.provider := vault.provider_now(a_provider);
+    p vault.provider;
     t vault.token;
     held vault.professional_role[];
 BEGIN
+    IF vault.hold_provider(a_provider) THEN p := vault.provider_now(a_provider); END IF;
     IF p.id IS NULL OR p.kind <> 'staff' THEN RETURN 'unknown-provider'; END IF;
     IF NOT vault.keep_identification(a_digest, sealed, now) THEN RETURN 'replayed'; END IF;
     t.professional := (SELECT x.id FROM vault.professional x WHERE x.agency = p.agency AND x.subject = a_subject);
@@ -200,7 +213,7 @@ DECLARE
 BEGIN
     SELECT * INTO s FROM vault.session x WHERE x.secret_sha256 = a_secret_sha256;
     SELECT * INTO t FROM vault.token k WHERE k.secret_sha256 = s.secret_sha256 AND k.expires_at > now AND k.actor IN ('client', 'representative');
-    IF t.secret_sha256 IS NULL THEN RETURN 'no-session'; END IF;
+    IF t.secret_sha256 IS NULL OR NOT vault.hold_provider(s.provider) THEN RETURN 'no-session'; END IF;
     SELECT * INTO a FROM vault.authority x WHERE x.id = an_authority AND x.representative_mac IN (s.code_mac, s.identity_mac) AND vault.authority_holds(x, now);
     IF an_authority IS NOT NULL AND a.id IS NULL THEN RETURN 'no-authority'; END IF;
     INSERT INTO vault.token_end (secret_sha256, recorded_at) VALUES (a_secret_sha256, now) ON CONFLICT DO NOTHING;
@@ -235,7 +248,8 @@ BEGIN
 END
 $act$;
 
--- A provider that is not trusted any more: nobody signs in with it, and every session that it opened ends at once.
+-- A provider that is not trusted any more: nobody signs in with it, every session that it opened ends at once, and
+-- what runs under one is cut: renew looks at ended tokens.
 CREATE OR REPLACE FUNCTION vault.provider_end(an_id text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -244,6 +258,7 @@ DECLARE
     now timestamptz := vault.clock();
     p vault.provider;
 BEGIN
+    PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('vault.provider ' || an_id, 0));
     SELECT * INTO p FROM vault.provider x WHERE x.id = an_id ORDER BY x.n DESC LIMIT 1;
     IF p.id IS NULL OR p.ended THEN RETURN false; END IF;
     INSERT INTO vault.provider (id, kind, issuer, client_id, agency, application, about, ended, recorded_at)
