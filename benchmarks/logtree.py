@@ -7,14 +7,11 @@ largest that it can be. The sequencer is `vault log keep` in a process of its ow
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
 import statistics
-import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from typing import Any
 
 import msgspec
@@ -82,7 +79,7 @@ async def _measure_share(place: Place, cases: list[Filed], seconds: float, pairs
     async with AsyncExitStack() as stack:
         connections = [await stack.enter_async_context(place.connection("service")) for _ in range(CONNECTIONS)]
         owner = await stack.enter_async_context(place.connection("owner"))
-        keeper = await stack.enter_async_context(_keeper(place))
+        keeper = await stack.enter_async_context(place.log_keeper())
         await _release(connections, tokens, documents, seconds)
         for pair in range(pairs):
             # Which of the two comes first changes from pair to pair.
@@ -109,19 +106,6 @@ async def _measure_share(place: Place, cases: list[Filed], seconds: float, pairs
         ],
     )
     return share
-
-
-@asynccontextmanager
-async def _keeper(place: Place) -> AsyncIterator[asyncio.subprocess.Process]:
-    """`vault log keep` over the place's vault."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("VAULT_")} | place.environment()
-    env["VAULT_DATABASE_URL_SEQUENCER"] = place.url("sequencer")
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "vault", "log", "keep", env=env)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        await process.wait()
 
 
 async def _drained(owner: Any) -> None:

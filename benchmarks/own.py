@@ -9,6 +9,7 @@ import datetime as dt
 import secrets
 import statistics
 import time
+import uuid
 from typing import Any
 
 import msgspec
@@ -48,7 +49,7 @@ async def measure_own(place: Place, case: Filed, *, asks: int, repeats: int) -> 
     start = time.perf_counter()
     await copy_case(place, DATABASE, case.case, CASES - 1)
     print(f"  {CASES:,} cases made in {time.perf_counter() - start:.0f} s", flush=True)
-    cookie = encode_secret(await _session(place, case))
+    cookie = encode_secret(await client_session(place, case.case, DATABASE))
     async with place.service("vault", DATABASE) as service:
         connection = await Connection.open(service.port)
         try:
@@ -84,15 +85,15 @@ async def _round(connection: Connection, request: bytes, asks: int) -> tuple[flo
     return statistics.median(times) * 1000, size
 
 
-async def _session(place: Place, case: Filed) -> TokenSecret:
+async def client_session(place: Place, case: uuid.UUID, database: str) -> TokenSecret:
     """A session of the case's client, as the sign-in records one."""
     secret = TokenSecret(secrets.token_bytes(32))
     now = dt.datetime.now(dt.UTC)
-    async with place.connection("owner", DATABASE) as owner:
+    async with place.connection("owner", database) as owner:
         await owner.execute(
             "INSERT INTO vault.token (secret_sha256, actor, client, assertion, issued_at, expires_at)"
             " SELECT sha256($1), 'client', c.client, $2, $3, $4 FROM vault.client_case c WHERE c.id = $5",
-            secret, secrets.token_bytes(32), now, now + dt.timedelta(hours=1), case.case,
+            secret, secrets.token_bytes(32), now, now + dt.timedelta(hours=1), case,
         )  # fmt: skip
         await owner.execute(
             "INSERT INTO vault.session (secret_sha256, provider, identity_mac, language, idle_s, identified_at, ends_at)"

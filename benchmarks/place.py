@@ -86,9 +86,21 @@ class Place:
             await opened.close()
 
     @asynccontextmanager
+    async def log_keeper(self) -> AsyncIterator[asyncio.subprocess.Process]:
+        """`vault log keep` over the place's vault."""
+        environment = bare_environment() | self.environment()
+        environment["VAULT_DATABASE_URL_SEQUENCER"] = self.url("sequencer")
+        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "vault", "log", "keep", env=environment)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            await process.wait()
+
+    @asynccontextmanager
     async def service(self, kind: str, database: str = DATABASE) -> AsyncIterator[Service]:
         """The service's process: ``vault``, or ``plain`` for the same server without a vault."""
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("VAULT_")} | self.environment(database)
+        environment = bare_environment() | self.environment(database)
         command = [sys.executable, "-m", "benchmarks.service", kind, str(self.path)]
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220
         try:
@@ -101,12 +113,16 @@ class Place:
             await asyncio.to_thread(process.wait, 30)
 
 
-class Service:
-    """A running service process."""
+def bare_environment() -> dict[str, str]:
+    """This process's environment without any setting of a vault."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("VAULT_")}
 
-    def __init__(self, pid: int, port: int) -> None:
+
+class Process:
+    """A running process, and the memory that it takes."""
+
+    def __init__(self, pid: int) -> None:
         self.pid = pid
-        self.port = port
 
     def forget_peak(self) -> int:
         """Begin a new peak of the process's memory; returns what it holds now, in bytes."""
@@ -123,6 +139,14 @@ class Service:
         if found is None:
             raise RuntimeError(f"the kernel does not tell {name}")
         return int(found[1]) * 1024
+
+
+class Service(Process):
+    """A running service process."""
+
+    def __init__(self, pid: int, port: int) -> None:
+        super().__init__(pid)
+        self.port = port
 
 
 @asynccontextmanager

@@ -19,8 +19,10 @@ import msgspec
 import uvloop
 
 from benchmarks.alike import measure_alike
+from benchmarks.archive import measure_archive
 from benchmarks.bucket import measure_s3
 from benchmarks.decisions import measure_decisions
+from benchmarks.export import measure_export
 from benchmarks.figures import machine
 from benchmarks.front import measure_nginx
 from benchmarks.large import measure_large
@@ -32,7 +34,7 @@ from benchmarks.release import measure_releases
 from benchmarks.world import file_cases
 
 RESULTS = Path(__file__).parent / "results" / "latest.json"
-PARTS = ("alike", "decisions", "own", "log", "release", "s3", "processes", "nginx", "large")
+PARTS = ("alike", "decisions", "own", "log", "release", "s3", "processes", "nginx", "large", "export", "archive")
 CASES = 12
 
 
@@ -74,6 +76,10 @@ async def measure(parts: tuple[str, ...], *, quick: bool) -> dict[str, Any]:
             )
         if "large" in parts:
             results["large"] = await measure_large(made, cases, size_mib=64 if quick else 1024, repeats=repeats)
+        if "export" in parts:
+            results["export"] = await measure_export(made, size_mib=128 if quick else 1024, repeats=repeats)
+        if "archive" in parts:
+            results["archive"] = await measure_archive(made, size_mib=256 if quick else 2048)
         about["load_after"] = [round(one, 2) for one in os.getloadavg()]
     return results
 

@@ -73,8 +73,14 @@ async def reader_tokens(place: Place, database: str = DATABASE) -> list[Token]:
 
 
 async def coordinator_token(place: Place) -> Token:
-    people = [(cast.COORDINATOR.sub, cast.PIRHA.applications[0].client_id)]
-    return (await _make_tokens(place, DATABASE, cast.PIRHA, cast.COORDINATOR.role, people))[0]
+    return (await pirha_tokens(place, cast.COORDINATOR.role))[0]
+
+
+async def pirha_tokens(place: Place, role: str) -> list[Token]:
+    """One token for each of the controller's people in that role."""
+    application = cast.PIRHA.applications[0].client_id
+    people = [(person.sub, application) for person in cast.PIRHA.professionals if person.role == role]
+    return await _make_tokens(place, DATABASE, cast.PIRHA, role, people)
 
 
 async def _make_tokens(
@@ -100,7 +106,7 @@ async def _make_tokens(
 
 
 @asynccontextmanager
-async def _calling(place: Place, token: Token) -> AsyncIterator[_Caller]:
+async def calling(place: Place, token: Token) -> AsyncIterator[Caller]:
     """Call the vault's own interface, within this process."""
     parts = wiring.build(load_settings(place.environment()))
     app: Any = wiring.build_app(parts)
@@ -108,24 +114,24 @@ async def _calling(place: Place, token: Token) -> AsyncIterator[_Caller]:
     headers = {"Authorization": f"Bearer {token.jwt}"}
     try:
         async with httpx.AsyncClient(transport=transport, base_url=ISSUER, headers=headers, timeout=60) as api:
-            yield _Caller(api)
+            yield Caller(api)
     finally:
         await parts.close()
 
 
 async def file_cases(place: Place, count: int) -> list[Filed]:
     """Make that many cases with their papers."""
-    async with _calling(place, await coordinator_token(place)) as caller:
+    async with calling(place, await coordinator_token(place)) as caller:
         return [await _file_case(caller, number) for number in range(count)]
 
 
 async def register_document(place: Place, token: Token, case: Filed) -> uuid.UUID:
     """Register one more document in a case; its content comes later."""
-    async with _calling(place, token) as caller:
+    async with calling(place, token) as caller:
         return uuid.UUID(await caller.register(str(case.case), OPENED))
 
 
-class _Caller:
+class Caller:
     def __init__(self, api: httpx.AsyncClient) -> None:
         self._api = api
 
@@ -156,7 +162,8 @@ def _told(answer: httpx.Response) -> Any:
     return answer.json()
 
 
-async def _file_case(caller: _Caller, number: int) -> Filed:
+async def open_case(caller: Caller, number: int) -> str:
+    """A case under its consents, with its members and without papers; each number is another client."""
     born = dt.date(1950, 1, 1) + dt.timedelta(days=number)
     client = {
         "name": "Testi Mallikas", "born": born.isoformat(), "language": "fi",
@@ -167,11 +174,16 @@ async def _file_case(caller: _Caller, number: int) -> Filed:
         await _record_consent(caller, case, provisions)
     for agency in (READER, cast.EMPLOYMENT, cast.PROVIDER):
         await caller.post(f"/v1/cases/{case}/members", {"agency": agency.id, "role": agency.member_role})
+    return str(case)
+
+
+async def _file_case(caller: Caller, number: int) -> Filed:
+    case = await open_case(caller, number)
     papers = [(kind, await caller.file(case, kind, os.urandom(SIZE))) for kind in TYPES]
     return Filed(uuid.UUID(case), tuple(uuid.UUID(paper) for kind, paper in papers if kind == OPENED))
 
 
-async def _record_consent(caller: _Caller, case: str, provisions: list[dict[str, Any]]) -> None:
+async def _record_consent(caller: Caller, case: str, provisions: list[dict[str, Any]]) -> None:
     form = await caller.file(case, "suostumus", b"a signed form " + os.urandom(1000))
     consent = {
         "form": form, "signed_on": "2026-01-15", "language": "fi", "valid_from": "2026-01-15", "provisions": provisions,
