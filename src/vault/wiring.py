@@ -78,6 +78,7 @@ from vault.services.idempotency import Idempotency
 from vault.services.mine import Mine
 from vault.services.misfiled import MisfiledDesk
 from vault.services.openings import Openings
+from vault.services.persons import Persons
 from vault.services.proofs import Prover
 from vault.services.requests import Requests
 from vault.services.sequencer import log_vkey
@@ -118,6 +119,7 @@ class Parts(msgspec.Struct, frozen=True):
     leases: Pool
     door: Door
     cases: Cases
+    persons: Persons
     documents: Documents
     consents: Consents
     closing: ClosingActs
@@ -173,7 +175,7 @@ def build(settings: Settings) -> Parts:
     metrics.watch("pool_tokens_in_use", "Busy connections of the tokens' database role", tokens.in_use)
     return Parts(
         settings=settings, keyring=keyring, store=store, service=service, tokens=tokens,
- leases=leases, door=door, cases=Cases(door, keyring),
+        leases=leases, door=door, cases=Cases(door, keyring), persons=Persons(door, keyring),
         documents=documents, consents=Consents(door, keyring), closing=ClosingActs(door, keyring),
         transfers=Transfers(door, PostgresClaims(service), keyring),
         exports=Exports(door, keyring, store, documents.leases), oauth=oauth, http=http, metrics=metrics,
@@ -259,7 +261,7 @@ def build_app(
     log = PostgresLog(parts.service)
     desks = make_desks(parts)
     routers = [
-        oauth_router(parts.oauth), cases_router(parts.cases), documents_router(parts.documents), consents_router(parts.consents), closing_router(parts.closing),
+        oauth_router(parts.oauth), cases_router(parts.cases, parts.persons), documents_router(parts.documents), consents_router(parts.consents), closing_router(parts.closing),
         me_router(Mine(parts.door, parts.keyring), parts.documents, parts.consents),
         my_requests_router(desks.requests), desk_router(desks.desk, desks.withholding, desks.misfiled),
         transfers_router(parts.transfers), archive_requests_router(parts.transfers), openings_router(Openings(parts.door)), my_log_router(Openings(parts.door)),

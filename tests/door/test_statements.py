@@ -53,6 +53,8 @@ def calls(scene: Scene, *, exists: bool) -> dict[str, tuple[str, tuple[Any, ...]
         for t in ("case", "documents", "consents", "log", "authorities", "authority-register")
     }
     return listing | {
+        "list registered": (door, ("list", None, None, {"target": "registered", "client": str(client)})),
+        "client_change": ("SELECT * FROM vault.client_change($1, $2, 1, $3, $3, $4, $4, 'sv', true)", (client, b"\1", bytes(32))),
         "open": (door, ("open", None, paper, {})),
         "list document": (door, ("list", None, paper, {"target": "document"})),
         "file": (door, ("file", case, None, {"type": "saate"})),

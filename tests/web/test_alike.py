@@ -99,6 +99,7 @@ OUTSIDE: dict[str, Send] = {
     "withdraw a provision": lambda who, it, _: who.post(f"/v1/consents/{it.consent}/withdraw", {"provisions": [9]}),
     "death": lambda who, it, _: who.patch(f"/v1/clients/{it.client}", {"died_on": "2026-01-02"}),
     "death to come": lambda who, it, _: who.patch(f"/v1/clients/{it.client}", {"died_on": "2999-01-02"}),
+    "name": lambda who, it, _: who.patch(f"/v1/clients/{it.client}", {"name": "x", "address_protected": True}),
     "acknowledge": lambda who, it, _: who.post(f"/v1/inbox/{it.notice}/acknowledge"),
 }
 # By somebody to whom no consent opens the document, member or not.

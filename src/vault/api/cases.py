@@ -12,9 +12,9 @@ from litestar.params import FromPath, JSONBody
 
 from vault.api.asking import AnyRequest, Cursor, Limit, id_for, listed, require_token, secret_of
 from vault.api.strict import read_strictly, require_plain
-from vault.errors import InvalidInput
 from vault.model import CaseId, ClientId
 from vault.services.cases import Cases, CaseView, MemberView, NewClient
+from vault.services.persons import ClientChange, Persons
 
 
 class OpenCase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,12 +38,6 @@ class ChangeCase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     your_reference: str
 
 
-class ChangeClient(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What changed about a client; today the day of death."""
-
-    died_on: str | None = None
-
-
 class NewMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An agency's place in a case; both days are included, from today and without an end when missing."""
 
@@ -53,9 +47,14 @@ class NewMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     until: str | None = None
 
 
-def cases_router(cases: Cases) -> Router:
-    """All routes below /v1 that belong to cases."""
-    handlers = [*_case_handlers(cases), *_member_handlers(cases), *_inbox_handlers(cases)]
+def cases_router(cases: Cases, persons: Persons) -> Router:
+    """All routes below /v1 that belong to cases and their clients."""
+    handlers = [
+        *_case_handlers(cases),
+        *_client_handlers(cases, persons),
+        *_member_handlers(cases),
+        *_inbox_handlers(cases),
+    ]
     return Router(
         "/v1",
         guards=[require_token, require_plain],
@@ -93,6 +92,10 @@ def _case_handlers(cases: Cases) -> list[HTTPRouteHandler]:
         done = await cases.refer(secret_of(request), CaseId(case), data.your_reference)
         return Response({"id": case, "your_reference": data.your_reference}, headers={"Vault-Log-Entry": done.promise})
 
+    return [open_case, list_cases, get_case, change_case]
+
+
+def _client_handlers(cases: Cases, persons: Persons) -> list[HTTPRouteHandler]:
     @post("/clients/find", status_code=200)
     async def find_client(request: AnyRequest, data: JSONBody[FindClient]) -> Response[dict[str, Any]]:
         """The caller's cases of the person with this code; the code travels in the body, never in a URL."""
@@ -100,15 +103,17 @@ def _case_handlers(cases: Cases) -> list[HTTPRouteHandler]:
 
     @patch("/clients/{client:uuid}")
     async def change_client(
-        request: AnyRequest, client: FromPath[uuid.UUID], data: JSONBody[ChangeClient]
+        request: AnyRequest, client: FromPath[uuid.UUID], data: JSONBody[ClientChange]
     ) -> Response[dict[str, Any]]:
-        """Record what changed about a client."""
-        if data.died_on is None:
-            raise InvalidInput("say what changed", field="died_on", code="missing-field")
-        done = await cases.record_death(secret_of(request), ClientId(client), data.died_on)
-        return Response({"id": client, "died_on": data.died_on}, headers={"Vault-Log-Entry": done.promise})
+        """Record what changed about a client: a coordinator of one of their cases does.
 
-    return [open_case, list_cases, get_case, change_case, find_client, change_client]
+        A case keeps what was given of the client at its opening; the answer repeats what was recorded.
+        """
+        done = await persons.change(secret_of(request), ClientId(client), data)
+        body = {"id": client} | msgspec.to_builtins(data)
+        return Response(body, headers={"Vault-Log-Entry": done.promise})
+
+    return [find_client, change_client]
 
 
 def _member_handlers(cases: Cases) -> list[HTTPRouteHandler]:

@@ -217,10 +217,6 @@ class Cases:
         """End a membership today; what it opened is closed at once."""
         return await self._door.act("member_end", secret, case, member)
 
-    async def record_death(self, secret: TokenSecret, client: ClientId, day: str) -> Done:
-        """Record the client's death, which ends every consent."""
-        return await self._door.act("client_died", secret, client, parse_day(day, "died_on"))
-
     async def inbox(self, secret: TokenSecret, *, after: uuid.UUID | None, limit: int) -> Page:
         """Notices to the caller's agency that nobody there has acknowledged."""
         listed = await self._door.ask(secret, Act.LIST, about={"target": "inbox", "after": after, "limit": limit})
@@ -262,11 +258,17 @@ def _check_reference(reference: str) -> None:
         raise InvalidInput("a reference has 1 to 200 characters", field="your_reference")
 
 
+def clean_name(given: str, field: str) -> str:
+    """A person's name in one spelling of its blanks. Raises: InvalidInput unless it has 1 to 200 characters."""
+    name = " ".join(given.split())
+    if not 0 < len(name) <= 200:
+        raise InvalidInput("a name has 1 to 200 characters", field=field)
+    return name
+
+
 def _checked(client: NewClient) -> tuple[_Given, dt.date]:
     """The person as they are sealed, and the day from which they are of age; the past has no lower bound."""
-    name = " ".join(client.name.split())
-    if not 0 < len(name) <= 200:
-        raise InvalidInput("a name has 1 to 200 characters", field="client.name")
+    name = clean_name(client.name, "client.name")
     require_code("language", client.language, "client.language")
     if client.interpreter is not None and not (len(client.interpreter) <= 35 and _TAG.fullmatch(client.interpreter)):
         raise InvalidInput("an interpreter's language is a language tag (BCP 47)", field="client.interpreter")

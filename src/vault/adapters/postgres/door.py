@@ -37,6 +37,7 @@ _ACTS: Mapping[str, str] = {
     "pause": "SELECT * FROM vault.pause($1, $2)",
     "resume": "SELECT * FROM vault.resume($1)",
     "client_language": "SELECT * FROM vault.client_language($1, $2)",
+    "client_change": "SELECT * FROM vault.client_change($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     "client_died": "SELECT * FROM vault.client_died($1, $2, $3)",
     "case_close": "SELECT * FROM vault.case_close($1, $2, $3, $4)",
     "case_reopen": "SELECT * FROM vault.case_reopen($1, $2, $3)",

@@ -75,6 +75,7 @@ _CONFLICT: Mapping[str, tuple[str, str]] = {
         "birth-day-differs",
         "a birth day is not taken over; have the case opened anew for the right person",
     ),
+    "code-differs": ("code-differs", "a code that stands for another person is not taken over; ask whoever gave it"),
     "fee-not-due": (
         "fee-not-due",
         "nothing may be charged: it is the first within a year, or a fee was told already, or it is answered",

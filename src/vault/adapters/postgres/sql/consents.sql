@@ -108,31 +108,6 @@ BEGIN
 END
 $act$;
 
--- The client's death ends every consent. Recorded by a coordinator of one of the client's cases.
-CREATE OR REPLACE FUNCTION vault.client_died(secret bytea, a_client uuid, a_day date) RETURNS vault.done
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '2s'
-AS $act$
-DECLARE
-    now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
-    e vault.entry;
-BEGIN
-    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
-    e := vault.entry_of(t, 'client-died', now);
-    e.client := a_client;
-    IF NOT EXISTS (SELECT FROM vault.client_case c WHERE c.client = a_client AND vault.is_coordinator(t, c.id, now)) THEN
-        RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL);
-    END IF;
-    IF a_day > vault.helsinki_day(now) THEN RETURN vault.conclude(e, 'died-in-future', NULL, NULL); END IF;
-    PERFORM vault.move('client:' || a_client);
-    INSERT INTO vault.client_death (client, died_on, entry, recorded_at) VALUES (a_client, a_day, e.id, now) ON CONFLICT DO NOTHING;
-    PERFORM vault.tell('client-died', 'client:' || a_client, e.id, now);
-    RETURN vault.conclude(e, 'done', NULL, NULL);
-END
-$act$;
-
 -- The explanation: what the door would decide, or would have decided at a past instant from what was recorded then.
 -- For the coordinator (membership is enough), for the client, and for an agency about itself and documents it knows.
 CREATE OR REPLACE FUNCTION vault.explain(secret bytea, a_document uuid, an_agency text, a_unit text, a_role text, a_subject text,

@@ -61,11 +61,6 @@ RETURN (SELECT coalesce(jsonb_agg(vault.document_json(d, false) || jsonb_build_o
       AND (r.case_id IS NULL OR c.id = r.case_id) AND (r.document IS NULL OR d.id = r.document) AND d.copy_of IS NULL
       AND (d.key_parent = 'register' OR vault.recorded_state(c.id, as_of) IS DISTINCT FROM 'archived') AND NOT vault.is_misfiled(d.id, as_of));
 
-CREATE OR REPLACE FUNCTION vault.registered_json(a_client uuid) RETURNS jsonb
-LANGUAGE sql STABLE
-RETURN (SELECT jsonb_build_object('about', vault.b64(a.sealed), 'language', a.language, 'address_protected', a.address_protected)
-    FROM vault.client_about a WHERE a.client = a_client ORDER BY a.n DESC LIMIT 1);
-
 -- Who lawfully opened a document before it was found to be misfiled: what a breach report must tell.
 CREATE OR REPLACE FUNCTION vault.opened_meanwhile(a_document uuid) RETURNS jsonb
 LANGUAGE sql STABLE

@@ -58,6 +58,8 @@ BEGIN
     e := vault.entry_of(t, 'difference-end', now);
     IF f.id IS NULL OR an_outcome NOT IN ('kept', 'taken') THEN RETURN vault.conclude(e, 'hidden', '{recipient-not-covered}', NULL); END IF;
     e.client := f.client; e.case_id := f.case_id; e.facts := concat_ws(' ', an_outcome, array_to_string(f.fields, ' '));
+    -- Whose code it is cannot be said from here.
+    IF an_outcome = 'taken' AND 'personal_identity_code' = ANY (f.fields) THEN RETURN vault.conclude(e, 'code-differs', NULL, NULL); END IF;
     -- The day of majority follows from the birth day, and consents rest on it.
     IF an_outcome = 'taken' AND f.fields <> '{name}' THEN RETURN vault.conclude(e, 'birth-day-differs', NULL, NULL); END IF;
     PERFORM vault.move('client:' || f.client);

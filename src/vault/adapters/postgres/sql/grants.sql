@@ -34,7 +34,7 @@ GRANT UPDATE (object) ON vault.attempt TO vault_door;
 GRANT EXECUTE ON FUNCTION
     vault.ask, vault.take, vault.end_release, vault.renew, vault.reserve, vault.case_open, vault.case_refer, vault.member_add, vault.member_end, vault.document_add,
     vault.document_filed, vault.attempt_give_up, vault.document_mark, vault.consent_record, vault.consent_withdraw, vault.prohibition_record,
-    vault.prohibition_end, vault.pause, vault.resume, vault.client_language, vault.consent_confirm, vault.client_died, vault.explain, vault.notice_acknowledge,
+    vault.prohibition_end, vault.pause, vault.resume, vault.client_language, vault.consent_confirm, vault.client_change, vault.client_died, vault.explain, vault.notice_acknowledge,
     vault.case_close, vault.case_reopen, vault.hold_add, vault.hold_end, vault.authority_record, vault.authority_end, vault.authority_bar,
     vault.identity_offer, vault.identity_link,
     vault.request_make, vault.request_step, vault.request_look, vault.copy_begin, vault.withhold,

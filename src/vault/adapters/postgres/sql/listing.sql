@@ -195,6 +195,13 @@ BEGIN
         ELSIF target NOT LIKE 'my-%' AND t.actor <> 'records-officer' THEN
             a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
         END IF;
+    ELSIF target = 'registered' THEN
+        -- What changing a client's registered facts needs: those that stand, and the lookup key for the new ones.
+        IF vault.coordinates(t, (about ->> 'client')::uuid, as_of) THEN
+            items := jsonb_build_array(vault.registered_json((about ->> 'client')::uuid));
+            a.status := 'permit'; keys := ARRAY['register:' || (about ->> 'client'), 'lookup:lookup'];
+        END IF;
+        a.facts := jsonb_build_object('client', about -> 'client');
     ELSIF NOT member OR cc.id IS NULL THEN
         NULL;  -- not a member, or no such case: both answer the same
     ELSIF target = 'case' THEN
@@ -236,7 +243,7 @@ BEGIN
     ELSIF a.status = 'permit' THEN
         a.reasons := '{}';
     ELSE
-        a.facts := jsonb_build_object('logged', coalesce(target, act));
+        a.facts := jsonb_build_object('logged', coalesce(target, act), 'client', CASE target WHEN 'registered' THEN about -> 'client' END);
     END IF;
     RETURN a;
 END

@@ -1,0 +1,79 @@
+-- What changed about a client: name, personal identity code, language, turvakielto; and the client's death. Recorded by a
+-- coordinator of one of the client's cases. Source: design.md §3.2 (death), §4 (PATCH /v1/clients).
+
+-- Whether this asker coordinates one of the client's cases now.
+CREATE OR REPLACE FUNCTION vault.coordinates(t vault.token, a_client uuid, as_of timestamptz) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN EXISTS (SELECT FROM vault.client_case c WHERE c.client = a_client AND vault.is_coordinator(t, c.id, as_of));
+
+-- What is registered about a client. n is the number of its row, which a change builds on.
+CREATE OR REPLACE FUNCTION vault.registered_json(a_client uuid) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN (SELECT jsonb_build_object('n', a.n, 'about', vault.b64(a.sealed), 'language', a.language, 'address_protected', a.address_protected)
+    FROM vault.client_about a WHERE a.client = a_client ORDER BY a.n DESC LIMIT 1);
+
+-- Append what is registered from now on; a missing argument stays as it was. sealed holds name, birth day and code;
+-- sealed_otherwise the same with the code as it was, for a code that stands for another person: that one is not taken over,
+-- a records officer hears of it, and the caller is answered as always, since they may not know of the other person.
+CREATE OR REPLACE FUNCTION vault.client_change(secret bytea, a_client uuid, a_n integer, sealed bytea, sealed_otherwise bytea,
+    a_name_mac bytea, a_code_mac bytea, a_language text, is_protected boolean) RETURNS vault.done
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
+AS $act$
+DECLARE
+    now timestamptz := vault.clock();
+    t vault.token := vault.asker(secret, now);
+    e vault.entry;
+    whose uuid;
+BEGIN
+    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    e := vault.entry_of(t, 'client-change', now);
+    e.client := a_client;
+    IF NOT vault.coordinates(t, a_client, now) THEN RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL); END IF;
+    -- One code is registered once, whoever comes first (case_open takes the same lock).
+    IF a_code_mac IS NOT NULL THEN PERFORM pg_advisory_xact_lock(('x' || encode(substring(a_code_mac FOR 8), 'hex'))::bit(64)::bigint); END IF;
+    PERFORM vault.move('client:' || a_client);
+    IF (vault.registered_json(a_client) ->> 'n')::integer IS DISTINCT FROM a_n THEN RETURN ROW('again', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    e.facts := concat_ws(' ', CASE WHEN a_name_mac IS NOT NULL THEN 'name' END, CASE WHEN a_code_mac IS NOT NULL THEN 'personal-identity-code' END,
+        CASE WHEN a_language IS NOT NULL THEN 'language' END, CASE WHEN is_protected IS NOT NULL THEN 'address-protected' END);
+    SELECT k.client INTO whose FROM vault.client_code k WHERE k.code_mac = a_code_mac;
+    INSERT INTO vault.client_about (client, n, sealed, name_mac, born_mac, language, interpreter, address_protected, recorded_at)
+    SELECT a.client, a.n + 1, CASE WHEN whose <> a_client THEN sealed_otherwise ELSE client_change.sealed END, coalesce(a_name_mac, a.name_mac), a.born_mac,
+        coalesce(a_language, a.language), a.interpreter, coalesce(is_protected, a.address_protected), now
+    FROM vault.client_about a WHERE a.client = a_client AND a.n = a_n;
+    IF whose <> a_client THEN
+        INSERT INTO vault.difference (id, client, case_id, fields, recorded_at)
+        SELECT vault.uuid7(now), a_client, c.id, '{personal_identity_code}', now FROM vault.client_case c
+        WHERE c.client = a_client AND vault.is_coordinator(t, c.id, now) ORDER BY c.id DESC LIMIT 1;
+    ELSIF a_code_mac IS NOT NULL THEN
+        -- The old codes stay: an old paper must still find the person.
+        INSERT INTO vault.client_code (code_mac, client, recorded_at) VALUES (a_code_mac, a_client, now) ON CONFLICT DO NOTHING;
+    END IF;
+    PERFORM vault.tell('client-changed', 'client:' || a_client, e.id, now);
+    RETURN vault.conclude(e, 'done', NULL, NULL);
+END
+$act$;
+
+-- The client's death ends every consent.
+CREATE OR REPLACE FUNCTION vault.client_died(secret bytea, a_client uuid, a_day date) RETURNS vault.done
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '2s'
+AS $act$
+DECLARE
+    now timestamptz := vault.clock();
+    t vault.token := vault.asker(secret, now);
+    e vault.entry;
+BEGIN
+    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    e := vault.entry_of(t, 'client-died', now);
+    e.client := a_client;
+    IF NOT vault.coordinates(t, a_client, now) THEN RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL); END IF;
+    IF a_day > vault.helsinki_day(now) THEN RETURN vault.conclude(e, 'died-in-future', NULL, NULL); END IF;
+    PERFORM vault.move('client:' || a_client);
+    INSERT INTO vault.client_death (client, died_on, entry, recorded_at) VALUES (a_client, a_day, e.id, now) ON CONFLICT DO NOTHING;
+    PERFORM vault.tell('client-died', 'client:' || a_client, e.id, now);
+    RETURN vault.conclude(e, 'done', NULL, NULL);
+END
+$act$;
