@@ -74,8 +74,8 @@ format: $(VENV)/.dev ## let ruff format and mend what it can
 messages: $(VENV)/.dev ## bring the pages' catalogues up to date with their texts
 	$(BIN)/python tools/messages.py
 
-screenshots: $(VENV)/.dev ## a picture of every page at both widths, into build/screenshots
-	$(BIN)/python tools/screenshots.py
+screenshots: $(VENV)/.dev ## a picture of every page in every state at both widths, into build/screenshots
+	$(BIN)/python -m tools.pictures $(ARGS)
 
 bench: test-needs ## measure everything that docs/howto/benchmark.md tells; minutes (ARGS="--quick")
 	$(BIN)/python -m benchmarks.run $(ARGS)
