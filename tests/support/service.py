@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -160,6 +160,19 @@ class Service:
             self._owner = await asyncpg.connect(self.database.url())
             await prepare(self._owner)
         return list(await self._owner.fetch(query, *arguments))
+
+    def operate(self, act: Callable[[Registry], Coroutine[Any, Any, None]]) -> None:
+        """An act of the operator's, as `vault agency`, `vault application` and their like do it."""
+
+        async def work() -> None:
+            owner = await asyncpg.connect(self.database.url())
+            try:
+                await prepare(owner)
+                await act(Registry(owner, self.keyring))
+            finally:
+                await owner.close()
+
+        run(work())
 
     def reconnect(self) -> None:
         """Forget the owner's connection: its server was restarted."""

@@ -8,6 +8,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 ED, OTHER_ED = ed25519.Ed25519PrivateKey.generate(), ed25519.Ed25519PrivateKey.generate()
@@ -37,6 +39,13 @@ def public_jwk(key: PrivateKey, **more: Any) -> dict[str, Any]:
         } | more
     public = key.public_key().public_numbers()
     return {"kty": "RSA", "n": _number(public.n), "e": _number(public.e)} | more
+
+
+def private_jwk(key: PrivateKey, **more: Any) -> dict[str, Any]:
+    """The whole key, for whoever signs with it elsewhere."""
+    kind = {"OKP": OKPKey, "EC": ECKey, "RSA": RSAKey}[public_jwk(key)["kty"]]
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return kind.import_key(pem).as_dict(private=True) | more
 
 
 def sign(key: PrivateKey, message: bytes) -> bytes:

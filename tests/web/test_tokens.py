@@ -6,15 +6,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 
 from tests.support.caller import COORDINATOR, KELA, PLANNING, Acting, Caller, must, permit
 from tests.support.kinds import KINDS
-from tests.support.service import Service, run
-from vault.adapters.postgres.pool import prepare
-from vault.adapters.postgres.registry import Registry
+from tests.support.service import Service
 from vault.demo.caller import DemoAgency, assertion, professional_form, sign, system_form
 from vault.model import AgencySlug
 from vault.oauth.tokens import IssuerKeys, mint
@@ -159,21 +156,13 @@ def test_a_revoked_token_dies_at_once(caller: Caller) -> None:
 def suspended(caller: Caller) -> Iterator[Callable[[str, str | None], None]]:
     done: list[tuple[str, str | None]] = []
 
-    async def act(agency: str, application: str | None, yes: bool) -> None:
-        owner = await asyncpg.connect(caller.service.database.url())
-        try:
-            await prepare(owner)
-            await Registry(owner, caller.service.keyring).suspend(agency, application, suspended=yes)
-        finally:
-            await owner.close()
-
     def suspend(agency: str, application: str | None) -> None:
         done.append((agency, application))
-        run(act(agency, application, True))
+        caller.service.operate(lambda registry: registry.suspend(agency, application, suspended=True))
 
     yield suspend
     for agency, application in done:
-        run(act(agency, application, False))
+        caller.service.operate(lambda registry: registry.suspend(agency, application, suspended=False))  # noqa: B023
     caller.forget()
 
 

@@ -78,7 +78,8 @@ def refusal(error: OAuthRefused | Unavailable | TooMany) -> Answer:
         extra = {"DPoP-Nonce": error.nonce} if error.nonce else {}
         if error.status == 401:
             # RFC 9110 §15.5.2 wants a challenge with every 401; private_key_jwt has no scheme of its own.
-            extra["WWW-Authenticate"] = f'private_key_jwt error="{error.fault}"'
+            told = f'error="{error.fault}", error_description="{error.detail}"'
+            extra["WWW-Authenticate"] = f"private_key_jwt {told}"
         body = {"error": error.fault.value, "error_description": error.detail}
         return reply(body, status=error.status, headers=extra)
     if isinstance(error, TooMany):

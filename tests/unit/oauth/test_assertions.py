@@ -134,6 +134,9 @@ REFUSED: dict[str, tuple[Callable[[], str], str]] = {
     "exp now": (lambda: signed(claims(exp=NOW)), "expired"),
     "exp past": (lambda: signed(claims(exp=NOW - 1)), "expired"),
     "exp too far": (lambda: signed(claims(exp=NOW + 61)), "at most 60"),
+    "exp too far by a clock that is ahead": (lambda: signed(claims(iat=NOW + 5, exp=NOW + 66)), "at most 60"),
+    "exp too far without iat": (lambda: signed(claims(iat=None, exp=NOW + 61)), "at most 60"),
+    "exp too far by a clock that is behind": (lambda: signed(claims(iat=NOW - 5, exp=NOW + 61)), "at most 60"),
     "iat in the future": (lambda: signed(claims(iat=NOW + 6)), "claim iat"),
     "iat text": (lambda: signed(claims(iat="now")), "claim iat"),
     "nbf in the future": (lambda: signed(claims(nbf=NOW + 6)), "claim nbf"),
@@ -201,7 +204,7 @@ def test_non_canonical_base64_is_refused(world: World) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"exp": NOW + 60}, {"exp": NOW + 1}, {"exp": NOW + 30.5}, {"iat": NOW + 5}, {"iat": None}, {"nbf": NOW + 5},
+        {"exp": NOW + 60}, {"exp": NOW + 1}, {"exp": NOW + 30.5}, {"iat": NOW + 5}, {"iat": None}, {"iat": NOW + 5, "exp": NOW + 65}, {"nbf": NOW + 5},
         {"aud": [w.ISSUER]}, {"jti": "j" * 128}, {"unit": "kela/kuntoutus"}, {"unknown": {"claim": 1}},
     ],
     ids=str,
