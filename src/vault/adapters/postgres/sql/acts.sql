@@ -48,6 +48,11 @@ BEGIN
 END
 $conclude$;
 
+-- Nobody whom the vault knows: there is nothing to write an entry about.
+CREATE OR REPLACE FUNCTION vault.unauthenticated() RETURNS vault.done
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN vault.unauthenticated();
+
 -- What an Idempotency-Key stands for: the id under which the act is done, the first time and every time after it. The act
 -- itself is decided anew; done already under this id, it is answered again. Null: the key was used for another request.
 CREATE OR REPLACE FUNCTION vault.reserve(secret bytea, a_key_sha256 bytea, a_request_mac bytea, a_subject uuid) RETURNS uuid
@@ -86,13 +91,13 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     the_client uuid;
     registered vault.client_about;
     differing text[];
 BEGIN
-    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'case-open', now);
     e.case_id := a_case;
     IF t.actor <> 'professional' OR t.role <> 'coordinator' THEN
@@ -151,12 +156,11 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
 BEGIN
-    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
-    e := vault.entry_of(t, 'case-refer', now);
-    e.case_id := a_case; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = a_case);
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
+    e := vault.entry_in(t, 'case-refer', a_case, now);
     IF t.actor <> 'professional' OR NOT vault.is_member(a_case, t.agency, t.role, now) OR e.client IS NULL THEN
         RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL);
     END IF;
@@ -177,12 +181,11 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
 BEGIN
-    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
-    e := vault.entry_of(t, 'member-add', now);
-    e.case_id := a_case; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = a_case);
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
+    e := vault.entry_in(t, 'member-add', a_case, now);
     -- Only what is registered goes into the log: a caller may have mistaken a name for an id.
     e.facts := (SELECT a.id FROM vault.agency a WHERE a.id = an_agency) || ' ' || a_role;
     IF NOT vault.is_member(a_case, t.agency, CASE WHEN t.actor = 'professional' THEN t.role END, now) OR e.client IS NULL THEN
@@ -219,13 +222,12 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     m vault.member;
 BEGIN
-    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
-    e := vault.entry_of(t, 'member-end', now);
-    e.case_id := a_case; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = a_case);
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
+    e := vault.entry_in(t, 'member-end', a_case, now);
     IF NOT vault.is_coordinator(t, a_case, now) OR e.client IS NULL THEN RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL); END IF;
     PERFORM vault.move('case:' || a_case);
     SELECT * INTO m FROM vault.member x WHERE x.id = a_member AND x.case_id = a_case;
@@ -257,15 +259,14 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     against text[];
     the_source text := coalesce(split_part(about ->> 'source', '/', 1), t.agency);
     the_source_unit text := CASE WHEN about ->> 'source' LIKE '%/%' THEN about ->> 'source' WHEN about ->> 'source' IS NULL THEN t.unit END;
 BEGIN
-    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
-    e := vault.entry_of(t, 'document-add', now);
-    e.case_id := a_case; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = a_case);
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
+    e := vault.entry_in(t, 'document-add', a_case, now);
     e.document := a_document; e.document_type := about ->> 'type'; e.source := (SELECT a.id FROM vault.agency a WHERE a.id = the_source);
     -- A withdrawal that commits now waits for us, or we for it; then it is earlier than now.
     PERFORM FROM vault.fact_version v WHERE v.scope = 'case:' || a_case FOR SHARE;
@@ -305,7 +306,7 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     d vault.document;
     against text[];
@@ -314,12 +315,11 @@ BEGIN
     -- A long upload may outlive its token: who began the attempt is who ends it, as long as the token was not ended.
     IF t.secret_sha256 IS NULL THEN
         SELECT k.* INTO t FROM vault.token k JOIN vault.attempt a ON a.object = an_object JOIN vault.entry b ON b.id = a.entry
-        WHERE k.secret_sha256 = sha256(secret) AND b.assertion = k.assertion
+        WHERE k.secret_sha256 = sha256(secret) AND b.assertion = k.assertion AND NOT vault.is_suspended(k.agency, k.application, now)
           AND NOT EXISTS (SELECT FROM vault.token_end x WHERE x.secret_sha256 = k.secret_sha256);
     END IF;
-    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
-    e := vault.entry_of(t, 'document-filed', now);
-    e.case_id := d.case_id; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = d.case_id);
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
+    e := vault.entry_in(t, 'document-filed', d.case_id, now);
     e.document := a_document; e.document_type := d.type; e.source := d.source; e.bytes := a_size;
     IF d.id IS NULL OR d.agency IS DISTINCT FROM t.agency THEN RETURN vault.conclude(e, 'hidden', '{document-not-covered}', NULL); END IF;
     PERFORM FROM vault.fact_version v WHERE v.scope = 'case:' || d.case_id FOR SHARE;
@@ -366,17 +366,16 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     d vault.document;
 BEGIN
-    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     IF a_mark NOT IN ('retracted', 'misfiled') THEN
         RAISE EXCEPTION 'no such mark' USING ERRCODE = 'invalid_parameter_value';
     END IF;
     SELECT * INTO d FROM vault.document x WHERE x.id = a_document AND x.copy_of IS NULL;
-    e := vault.entry_of(t, 'document-' || a_mark, now);
-    e.case_id := d.case_id; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = d.case_id);
+    e := vault.entry_in(t, 'document-' || a_mark, d.case_id, now);
     e.document := a_document; e.document_type := d.type; e.source := d.source;
     IF d.id IS NULL OR t.actor <> 'professional' OR NOT coalesce(
             (d.agency = t.agency AND vault.is_member(d.case_id, t.agency, NULL, now))

@@ -117,10 +117,10 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
 BEGIN
-    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'transfer-prepare', now);
     e.case_id := t.case_id;
     IF NOT vault.is_at(t, a_transfer) THEN RETURN vault.conclude(e, 'hidden', '{}', NULL); END IF;
@@ -224,7 +224,7 @@ DECLARE
 BEGIN
     SELECT * INTO r FROM vault.archive_request x WHERE x.id = a_request;
     SELECT * INTO b FROM vault.transfer_begin(secret, r.transfer, 'archive-request-answer');
-    IF b.status = 'unauthenticated' THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF b.status = 'unauthenticated' THEN RETURN vault.unauthenticated(); END IF;
     e := b.e;
     IF b.status IS NOT NULL THEN RETURN vault.conclude(e, b.status, '{not-a-member}', NULL); END IF;
     IF EXISTS (SELECT FROM vault.archive_request_end x WHERE x.request = a_request AND x.outcome <> an_outcome) THEN

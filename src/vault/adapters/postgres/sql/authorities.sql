@@ -63,12 +63,12 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     the_client uuid;
     by_client boolean := coalesce(t.actor = 'client', false);
 BEGIN
-    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'authority-record', now);
     e.case_id := coalesce(a_case, shown_in);
     the_client := coalesce((SELECT c.client FROM vault.client_case c WHERE c.id = coalesce(a_case, shown_in)), t.client);
@@ -103,8 +103,8 @@ AS $begin$
 DECLARE
     now timestamptz := vault.clock();
 BEGIN
-    t := vault.asker(secret, now);
-    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN status := 'unauthenticated'; RETURN; END IF;
+    t := vault.live_asker(secret, now);
+    IF t.secret_sha256 IS NULL THEN status := 'unauthenticated'; RETURN; END IF;
     SELECT * INTO a FROM vault.authority x WHERE x.id = an_authority;
     e := vault.entry_of(t, an_act, now);
     e.client := coalesce(a.client, t.client); e.facts := 'authority:' || an_authority;
@@ -137,7 +137,7 @@ DECLARE
     e vault.entry;
 BEGIN
     SELECT * INTO b FROM vault.authority_begin(secret, an_authority, 'authority-end');
-    IF b.status = 'unauthenticated' THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF b.status = 'unauthenticated' THEN RETURN vault.unauthenticated(); END IF;
     e := b.e;
     IF b.status IS NOT NULL THEN RETURN vault.conclude(e, b.status, '{not-a-member}', NULL); END IF;
     IF (b.t).actor = 'client' AND (b.a).kind <> 'authorised' THEN RETURN vault.conclude(e, 'forbidden', '{recipient-not-covered}', NULL); END IF;
@@ -159,7 +159,7 @@ DECLARE
     e vault.entry;
 BEGIN
     SELECT * INTO b FROM vault.authority_begin(secret, an_authority, CASE WHEN now_barred THEN 'authority-bar' ELSE 'authority-unbar' END);
-    IF b.status = 'unauthenticated' THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF b.status = 'unauthenticated' THEN RETURN vault.unauthenticated(); END IF;
     e := b.e;
     IF b.status IS NOT NULL THEN RETURN vault.conclude(e, b.status, '{not-a-member}', NULL); END IF;
     IF (b.t).actor <> 'client' OR (b.a).kind <> 'guardian' THEN RETURN vault.conclude(e, 'forbidden', '{recipient-not-covered}', NULL); END IF;
@@ -180,10 +180,10 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
 BEGIN
-    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'identity-offer', now);
     IF t.actor <> 'client' OR t.client IS NOT NULL THEN RETURN vault.conclude(e, 'forbidden', '{recipient-not-covered}', NULL); END IF;
     e.facts := NULL;
@@ -201,13 +201,12 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     the_mac bytea;
 BEGIN
-    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
-    e := vault.entry_of(t, 'identity-link', now);
-    e.case_id := a_case; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = a_case);
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
+    e := vault.entry_in(t, 'identity-link', a_case, now);
     IF NOT vault.may_keep_authorities(t, a_case, now) OR e.client IS NULL THEN RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL); END IF;
     PERFORM vault.move('client:' || e.client);
     SELECT o.identity_mac INTO the_mac FROM vault.identity_offer o WHERE o.code_sha256 = a_code_sha256 AND o.recorded_at > now - interval '14 days';

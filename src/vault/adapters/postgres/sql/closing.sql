@@ -34,12 +34,12 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     cc vault.client_case;
     state text;
 BEGIN
-    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     SELECT * INTO cc FROM vault.client_case c WHERE c.id = a_case;
     e := vault.entry_of(t, 'case-close', now);
     e.case_id := a_case; e.client := cc.client;
@@ -82,13 +82,12 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     state text;
 BEGIN
-    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
-    e := vault.entry_of(t, 'case-reopen', now);
-    e.case_id := a_case; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = a_case);
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
+    e := vault.entry_in(t, 'case-reopen', a_case, now);
     IF NOT vault.is_member(a_case, t.agency, CASE WHEN t.actor = 'professional' THEN t.role END, now) OR e.client IS NULL THEN
         RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL);
     END IF;
@@ -115,12 +114,11 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
 BEGIN
-    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
-    e := vault.entry_of(t, 'hold-add', now);
-    e.case_id := a_case; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = a_case);
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
+    e := vault.entry_in(t, 'hold-add', a_case, now);
     IF NOT vault.is_member(a_case, t.agency, CASE WHEN t.actor = 'professional' THEN t.role END, now) OR e.client IS NULL THEN
         RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL);
     END IF;
@@ -143,12 +141,11 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
 BEGIN
-    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
-    e := vault.entry_of(t, 'hold-end', now);
-    e.case_id := a_case; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = a_case);
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
+    e := vault.entry_in(t, 'hold-end', a_case, now);
     IF NOT vault.is_coordinator(t, a_case, now) OR e.client IS NULL THEN RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL); END IF;
     PERFORM vault.move('case:' || a_case);
     now := vault.clock(); e.id := vault.uuid7(now); e.at := now;

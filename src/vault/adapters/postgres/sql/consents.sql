@@ -24,14 +24,13 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     the_form vault.document;
     wrong text;
 BEGIN
-    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
-    e := vault.entry_of(t, 'consent-record', now);
-    e.case_id := a_case; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = a_case);
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
+    e := vault.entry_in(t, 'consent-record', a_case, now);
     e.consent := a_consent; e.provisions_digest := a_digest; e.document := (about ->> 'form')::uuid;
     IF NOT vault.is_member(a_case, t.agency, CASE WHEN t.actor = 'professional' THEN t.role END, now) OR e.client IS NULL THEN
         RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL);
@@ -78,11 +77,11 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     c vault.consent;
 BEGIN
-    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     SELECT * INTO c FROM vault.consent x WHERE x.id = a_consent;
     e := vault.entry_of(t, 'consent-withdraw', now);
     e.case_id := c.case_id; e.client := coalesce((SELECT x.client FROM vault.client_case x WHERE x.id = c.case_id), t.client);
@@ -118,17 +117,17 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     d vault.document;
     verdict vault.decision;
     own vault.decision;
     told boolean;
 BEGIN
-    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     SELECT * INTO d FROM vault.document x WHERE x.id = a_document AND x.copy_of IS NULL;
-    e := vault.entry_of(t, 'explain', now);
-    e.case_id := d.case_id; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = d.case_id); e.document := a_document;
+    e := vault.entry_in(t, 'explain', d.case_id, now);
+    e.document := a_document;
     e.document_type := d.type; e.action := an_action; e.facts := concat_ws(' ', (SELECT a.id FROM vault.agency a WHERE a.id = an_agency),
         (SELECT u.id FROM vault.unit u WHERE u.id = a_unit AND u.agency = an_agency), a_role, a_purpose);
     -- The unit '*' of names_recipient is for memberships only.
@@ -154,11 +153,11 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     n vault.notice;
 BEGIN
-    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     SELECT * INTO n FROM vault.notice x WHERE x.id = a_notice AND x.agency = t.agency;
     e := vault.entry_of(t, 'notice-acknowledge', now);
     e.case_id := n.case_id; e.consent := n.consent; e.document := n.document;

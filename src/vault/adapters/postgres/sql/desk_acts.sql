@@ -9,13 +9,13 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     d vault.document;
     decided text;
     gone text[] := '{}';
 BEGIN
-    IF t.secret_sha256 IS NULL OR coalesce(vault.is_suspended(t.agency, t.application, now), false) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     SELECT x.* INTO d FROM vault.document x JOIN vault.client_case c ON c.id = x.case_id AND c.controller = t.agency
     WHERE x.id = a_document AND t.actor = 'records-officer' AND EXISTS (SELECT FROM vault.document_mark k WHERE k.document = x.id AND k.mark = 'misfiled');
     e := vault.entry_of(t, 'misfiled-decide', now);
@@ -48,11 +48,11 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     f vault.difference;
 BEGIN
-    IF t.secret_sha256 IS NULL OR coalesce(vault.is_suspended(t.agency, t.application, now), false) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     SELECT x.* INTO f FROM vault.difference x JOIN vault.client_case c ON c.id = x.case_id AND c.controller = t.agency
     WHERE x.id = a_difference AND t.actor = 'records-officer';
     e := vault.entry_of(t, 'difference-end', now);
@@ -83,11 +83,11 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     r vault.request := vault.desk_request(t, a_request);
     e vault.entry;
 BEGIN
-    IF t.secret_sha256 IS NULL OR coalesce(vault.is_suspended(t.agency, t.application, now), false) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'fee-set', now);
     IF r.id IS NULL THEN RETURN vault.conclude(e, 'hidden', '{recipient-not-covered}', NULL); END IF;
     e.client := r.client; e.case_id := r.case_id; e.of_entry := r.entry; e.facts := an_amount || ' cents';
@@ -110,11 +110,11 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     f vault.fee;
 BEGIN
-    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'fee-answer', now);
     SELECT x.* INTO f FROM vault.fee x JOIN vault.request r ON r.id = x.request WHERE x.request = a_request AND vault.stands_for_client(t, r.client, true, now);
     IF f.id IS NULL THEN RETURN vault.conclude(e, 'hidden', '{recipient-not-covered}', NULL); END IF;

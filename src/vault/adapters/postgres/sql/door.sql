@@ -22,6 +22,11 @@ RETURN (SELECT t FROM vault.token t
         WHERE t.secret_sha256 = sha256(secret) AND t.expires_at > as_of
           AND NOT EXISTS (SELECT FROM vault.token_end e WHERE e.secret_sha256 = t.secret_sha256));
 
+-- The same, for every act but those of the door itself, which tells a suspended one why.
+CREATE OR REPLACE FUNCTION vault.live_asker(secret bytea, as_of timestamptz) RETURNS vault.token
+LANGUAGE sql STABLE
+RETURN (SELECT t FROM vault.asker(secret, as_of) t WHERE NOT vault.is_suspended(t.agency, t.application, as_of));
+
 -- An entry that begins with who asks.
 CREATE OR REPLACE FUNCTION vault.entry_of(t vault.token, act text, as_of timestamptz) RETURNS vault.entry
 LANGUAGE plpgsql STABLE
@@ -32,6 +37,18 @@ BEGIN
     e.id := vault.uuid7(as_of); e.at := as_of; e.act := act; e.actor := t.actor; e.agency := t.agency; e.unit := t.unit; e.application := t.application;
     e.professional := t.professional; e.role := t.role; e.purpose := t.purpose; e.assertion := t.assertion; e.client := t.client;
     e.facts := vault.acting_as(t);
+    RETURN e;
+END
+$entry$;
+
+-- The same in one case, and about its client.
+CREATE OR REPLACE FUNCTION vault.entry_in(t vault.token, act text, a_case uuid, as_of timestamptz) RETURNS vault.entry
+LANGUAGE plpgsql STABLE
+AS $entry$
+DECLARE
+    e vault.entry := vault.entry_of(t, act, as_of);
+BEGIN
+    e.case_id := a_case; e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = a_case);
     RETURN e;
 END
 $entry$;

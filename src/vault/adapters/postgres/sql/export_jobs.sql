@@ -202,11 +202,11 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     x vault.export;
 BEGIN
-    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     SELECT * INTO x FROM vault.export y WHERE y.id = an_export;
     e := vault.entry_of(t, 'export-make', now);
     e.facts := x.id::text;
@@ -237,11 +237,11 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     x vault.export;
 BEGIN
-    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     SELECT * INTO x FROM vault.export y WHERE y.id = an_export;
     e := vault.entry_of(t, 'export-fail', now);
     e.facts := x.id::text;

@@ -145,11 +145,11 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     x vault.export;
 BEGIN
-    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'export-order', now);
     IF NOT vault.exports_for(t, t.client, now) THEN RETURN vault.conclude(e, 'forbidden', '{recipient-not-covered}', NULL); END IF;
     -- Two orders at once: one of them makes the export, the other finds it.
@@ -188,11 +188,11 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     x vault.export;
 BEGIN
-    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'export-remove', now);
     SELECT * INTO x FROM vault.export y WHERE y.id = an_export;
     e.facts := x.id::text;

@@ -23,11 +23,11 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     whose uuid;
 BEGIN
-    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'client-change', now);
     e.client := a_client;
     IF NOT vault.coordinates(t, a_client, now) THEN RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL); END IF;
@@ -63,10 +63,10 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
 BEGIN
-    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'client-died', now);
     e.client := a_client;
     IF NOT vault.coordinates(t, a_client, now) THEN RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL); END IF;

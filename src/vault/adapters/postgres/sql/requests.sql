@@ -57,7 +57,7 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     whose uuid := coalesce(a_client, t.client);
     the_case uuid := coalesce((SELECT d.case_id FROM vault.document d WHERE d.id = a_document AND d.copy_of IS NULL),
@@ -68,7 +68,7 @@ DECLARE
     received date;
     again uuid;
 BEGIN
-    IF t.secret_sha256 IS NULL OR coalesce(vault.is_suspended(t.agency, t.application, now), false) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'request-make', now);
     e.client := CASE WHEN own OR vault.answers_for(t, whose) THEN whose ELSE t.client END;
     e.facts := concat_ws(' ', (SELECT k.kind FROM vault.request_kind k WHERE k.kind = a_kind), e.facts);
@@ -128,7 +128,7 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     r vault.request := vault.desk_request(t, a_request);
     s vault.request_state;
     e vault.entry;
@@ -136,7 +136,7 @@ DECLARE
     due date;
     wanted uuid[];
 BEGIN
-    IF t.secret_sha256 IS NULL OR coalesce(vault.is_suspended(t.agency, t.application, now), false) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'request-' || a_step, now);
     IF r.id IS NULL THEN RETURN vault.conclude(e, 'hidden', '{recipient-not-covered}', NULL); END IF;
     e.client := r.client; e.case_id := r.case_id; e.document := r.document; e.of_entry := r.entry; e.facts := concat_ws(' ', r.kind, about ->> 'provision');
@@ -179,12 +179,12 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     r vault.request := vault.desk_request(t, a_request);
     e vault.entry;
     d vault.document;
 BEGIN
-    IF t.secret_sha256 IS NULL OR coalesce(vault.is_suspended(t.agency, t.application, now), false) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'request-look', now);
     SELECT x.* INTO d FROM vault.document x JOIN vault.client_case c ON c.id = x.case_id
     WHERE x.id = a_document AND x.copy_of IS NULL AND c.client = r.client AND c.controller = r.controller
@@ -210,11 +210,11 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     d vault.document;
 BEGIN
-    IF t.secret_sha256 IS NULL OR coalesce(vault.is_suspended(t.agency, t.application, now), false) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     SELECT * INTO d FROM vault.document x WHERE x.id = a_document AND x.copy_of IS NULL;
     e := vault.entry_of(t, 'copy-begin', now);
     IF d.id IS NULL OR NOT vault.may_look(t, a_document, now) THEN RETURN vault.conclude(e, 'hidden', '{recipient-not-covered}', NULL); END IF;
@@ -241,14 +241,14 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     r vault.request := vault.desk_request(t, a_request);
     e vault.entry;
     d vault.document;
     judge uuid;
     the_copy uuid := (about ->> 'copy')::uuid;
 BEGIN
-    IF t.secret_sha256 IS NULL OR coalesce(vault.is_suspended(t.agency, t.application, now), false) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     SELECT * INTO d FROM vault.document x WHERE x.id = a_document AND x.copy_of IS NULL;
     e := vault.entry_of(t, 'withhold', now);
     IF r.id IS NULL OR d.id IS NULL OR NOT vault.may_look(t, a_document, now)

@@ -110,11 +110,11 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     moved bigint;
 BEGIN
-    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'keys-rewrapped', now);
     e.of_entry := permit;
     IF vault.rewrap_facts(t, now) IS NULL THEN RETURN vault.conclude(e, 'hidden', '{}', NULL); END IF;
@@ -143,11 +143,11 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     epochs text[];
 BEGIN
-    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'epochs-destroy', now);
     IF vault.rewrap_facts(t, now) IS NULL THEN RETURN vault.conclude(e, 'hidden', '{}', NULL); END IF;
     PERFORM pg_advisory_xact_lock(7021009);
@@ -170,13 +170,13 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     forgotten bigint := 0;
     one record;
     told vault.entry;
 BEGIN
-    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'key-rotation-end', now);
     IF vault.rewrap_facts(t, now) IS NULL THEN RETURN vault.conclude(e, 'hidden', '{}', NULL); END IF;
     PERFORM pg_advisory_xact_lock(7021009);

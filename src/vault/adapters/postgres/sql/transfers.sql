@@ -40,8 +40,8 @@ AS $begin$
 DECLARE
     now timestamptz := vault.clock();
 BEGIN
-    t := vault.asker(secret, now);
-    IF t.secret_sha256 IS NULL OR vault.is_suspended(t.agency, t.application, now) THEN status := 'unauthenticated'; RETURN; END IF;
+    t := vault.live_asker(secret, now);
+    IF t.secret_sha256 IS NULL THEN status := 'unauthenticated'; RETURN; END IF;
     e := vault.entry_of(t, an_act, now);
     e.case_id := (SELECT x.case_id FROM vault.transfer x WHERE x.id = a_transfer);
     e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = e.case_id);
@@ -62,7 +62,7 @@ DECLARE
     e vault.entry;
 BEGIN
     SELECT * INTO b FROM vault.transfer_begin(secret, a_transfer, 'transfer-approve');
-    IF b.status = 'unauthenticated' THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF b.status = 'unauthenticated' THEN RETURN vault.unauthenticated(); END IF;
     e := b.e;
     IF b.status IS NOT NULL THEN RETURN vault.conclude(e, b.status, '{not-a-member}', NULL); END IF;
     IF (vault.transfer_at(a_transfer)).state = 'rejected' THEN PERFORM vault.transfer_step(a_transfer, 'retry', NULL, e.id, e.at); END IF;
@@ -84,7 +84,7 @@ DECLARE
     e vault.entry;
 BEGIN
     SELECT * INTO b FROM vault.transfer_begin(secret, a_transfer, 'transfer-reject');
-    IF b.status = 'unauthenticated' THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF b.status = 'unauthenticated' THEN RETURN vault.unauthenticated(); END IF;
     e := b.e;
     IF b.status IS NOT NULL THEN RETURN vault.conclude(e, b.status, '{not-a-member}', NULL); END IF;
     IF (vault.transfer_step(a_transfer, 'reject', sealed, e.id, e.at)).state IS NULL THEN RETURN vault.conclude(e, 'transfer-state', NULL, NULL); END IF;
@@ -115,11 +115,11 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     step vault.transfer_state;
 BEGIN
-    IF t.secret_sha256 IS NULL OR coalesce(vault.is_suspended(t.agency, t.application, now), false) THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'transfer-receipt', now);
     e.case_id := (SELECT x.case_id FROM vault.transfer x WHERE x.id = a_transfer);
     e.client := (SELECT c.client FROM vault.client_case c WHERE c.id = e.case_id);
@@ -262,11 +262,11 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     step vault.transfer_state;
 BEGIN
-    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'transfer-' || an_event, now);
     e.case_id := t.case_id;
     IF an_event NOT IN ('package', 'send', 'verify', 'reject') OR NOT vault.is_at(t, a_transfer) THEN RETURN vault.conclude(e, 'hidden', '{}', NULL); END IF;
@@ -302,12 +302,12 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     c vault.clearance;
     destroyed bigint;
 BEGIN
-    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'shred', now);
     e.case_id := t.case_id; e.of_entry := permit;
     -- From here to the commit nobody holds, rejects or reopens; what may_destroy asks for is looked at again under this lock.

@@ -32,11 +32,11 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     wrong text;
 BEGIN
-    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'prohibition-record', now);
     e.case_id := a_case;
     IF NOT vault.acts_for(t, t.client, a_case, now)
@@ -67,11 +67,11 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     b vault.prohibition;
 BEGIN
-    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     SELECT * INTO b FROM vault.prohibition x WHERE x.id = a_prohibition AND x.client = t.client;
     e := vault.entry_of(t, 'prohibition-end', now);
     e.case_id := b.case_id;
@@ -93,10 +93,10 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
 BEGIN
-    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'pause', now);
     IF NOT vault.acts_for(t, t.client, NULL, now) THEN RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL); END IF;
     PERFORM vault.move('client:' || t.client);
@@ -118,10 +118,10 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
 BEGIN
-    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'resume', now);
     IF NOT vault.acts_for(t, t.client, NULL, now) THEN RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL); END IF;
     PERFORM vault.move('client:' || t.client);
@@ -141,11 +141,11 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     c vault.consent;
 BEGIN
-    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     SELECT x.* INTO c FROM vault.consent x JOIN vault.client_case k ON k.id = x.case_id AND k.client = t.client WHERE x.id = a_consent;
     e := vault.entry_of(t, 'consent-confirm', now);
     e.case_id := c.case_id; e.consent := a_consent; e.provisions_digest := c.provisions_digest;
@@ -168,10 +168,10 @@ SET lock_timeout = '2s'
 AS $act$
 DECLARE
     now timestamptz := vault.clock();
-    t vault.token := vault.asker(secret, now);
+    t vault.token := vault.live_asker(secret, now);
     e vault.entry;
 BEGIN
-    IF t.secret_sha256 IS NULL THEN RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
+    IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'client-language', now);
     e.facts := a_language;
     IF NOT vault.acts_for(t, t.client, NULL, now) THEN RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL); END IF;
