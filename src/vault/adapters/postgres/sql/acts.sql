@@ -51,7 +51,7 @@ $conclude$;
 -- Nobody whom the vault knows: there is nothing to write an entry about.
 CREATE OR REPLACE FUNCTION vault.unauthenticated() RETURNS vault.done
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN vault.unauthenticated();
+RETURN ROW('unauthenticated', NULL, NULL, NULL, NULL, NULL)::vault.done;
 
 -- What an Idempotency-Key stands for: the id under which the act is done, the first time and every time after it. The act
 -- itself is decided anew; done already under this id, it is answered again. Null: the key was used for another request.
