@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -146,7 +147,7 @@ class ArchiveWalk:
 
     async def receive(self) -> None:
         self._tell.heading("The archive checks it, and signs for it")
-        names = Names(self._transfer)  # type: ignore[arg-type]
+        names = Names(uuid.UUID(self._transfer))
         if not (self._place / names.receipt).exists():
             told = await self._archive(
                 "receive", str(self._place / names.package), "--identity", str(self._keys / IDENTITY_FILE), "--signing-key",
