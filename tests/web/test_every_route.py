@@ -4,195 +4,26 @@ from __future__ import annotations
 
 import json
 import time
-import uuid
-from typing import Any
 
 import httpx
 import pytest
-from litestar import Litestar
+from litestar import Litestar, Router, get
 from litestar.routes import HTTPRoute
 
+from tests.support.bound import Holder
 from tests.support.caller import (
     EMPLOYMENT,
     KELA,
-    PLANNING,
     Acting,
     Caller,
     must,
-    new_case,
-    new_consent,
-    paper,
     permit,
-    personal_code,
 )
+from tests.web.routes import GUARDED, NOBODY, OPEN, OWN_SYSTEM, PAGES, SESSIONED
+from tests.web.scene import nothing_left
 from tests.web.test_tokens import minted
 from vault import wiring
 from vault.settings import load_settings
-
-NOBODY = uuid.UUID(int=0x0190_0000_0000_7000_8000_0000_0000_0000)
-
-# Routes that need no token.
-OPEN = {
-    "GET /.well-known/oauth-authorization-server", "GET /oauth/jwks", "POST /oauth/token", "POST /oauth/revoke",
-    "GET /health/live", "GET /health/ready", "GET /metrics", "GET /schema/openapi.json",
-    "GET /v1/log/checkpoint", "GET /v1/log/tile/{tile:path}", "GET /v1/log/proof/{entry:uuid}", "GET /v1/log/restart",
-    "GET /static/{name:str}", "GET /language/{code:str}", "GET /about", "GET /accessibility", "GET /feedback", "GET /", "GET /sign-in", "GET /sign-in/staff", "GET /sign-in/to/{provider:str}",
-    "GET /sign-in/callback/{provider:str}", "GET /sign-in/keys", "POST /sign-out",
-}  # fmt: skip
-
-# Routes that a client's session opens, and no token -> the body to send
-SESSIONED: dict[str, Any] = {
-    "GET /v1/me/log": None,
-    "GET /v1/me": None,
-    "GET /v1/me/requests": None,
-    "POST /v1/me/requests": {"kind": "log-names"},
-    "GET /v1/me/requests/{asked:uuid}": None,
-    "POST /v1/me/requests/{asked:uuid}/fee": {"accepted": True},
-    "PATCH /v1/me": {"language": "sv"},
-    "GET /v1/me/cases": None,
-    "GET /v1/me/cases/{case:uuid}": None,
-    "GET /v1/me/documents": None,
-    "GET /v1/me/documents/{document:uuid}": None,
-    "GET /v1/me/documents/{document:uuid}/content": None,
-    "GET /v1/me/consents": None,
-    "GET /v1/me/consents/{consent:uuid}": None,
-    "POST /v1/me/consents/{consent:uuid}/withdraw": {},
-    "POST /v1/me/consents/{consent:uuid}/confirm": None,
-    "GET /v1/me/readers": None,
-    "GET /v1/me/prohibitions": None,
-    "POST /v1/me/prohibitions": {},
-    "GET /v1/me/prohibitions/{prohibition:uuid}": None,
-    "POST /v1/me/prohibitions/{prohibition:uuid}/end": None,
-    "GET /v1/me/authorities": None,
-    "POST /v1/me/authorities": {
-        "representative": {"name": "X", "personal_identity_code": personal_code()[0]},
-        "scope": "see",
-    },
-    "DELETE /v1/me/authorities/{authority:uuid}": None,
-    "POST /v1/me/authorities/{authority:uuid}/bar": None,
-    "DELETE /v1/me/authorities/{authority:uuid}/bar": None,
-    "GET /v1/me/mandates": None,
-    "POST /v1/me/exports": {},
-    "GET /v1/me/exports": None,
-    "GET /v1/me/exports/{export:uuid}": None,
-    "DELETE /v1/me/exports/{export:uuid}": None,
-    "GET /v1/me/exports/{export:uuid}/content": None,
-    "POST /v1/me/pause": None,
-    "POST /v1/me/resume": None,
-}
-
-# Pages that a session opens, and no token
-PAGES = {
-    "GET /sign-in/act-for",
-    "POST /sign-in/act-for",
-    "GET /sign-in/not-known",
-    "POST /sign-in/not-known",
-    "GET /sign-in/again",
-    "GET /sign-in/again/now",
-    "POST /sign-in/stay",
-    "GET /my", "POST /my/pause", "POST /my/resume", "GET /my/language", "POST /my/language", "GET /my/cases",
-    "GET /my/cases/{case:uuid}", "GET /my/documents", "GET /my/documents/{document:uuid}",
-    "GET /my/documents/{document:uuid}/read", "GET /my/documents/{document:uuid}/download", "GET /my/consents",
-    "GET /my/consents/{consent:uuid}", "GET /my/consents/{consent:uuid}/withdraw",
-    "POST /my/consents/{consent:uuid}/withdraw", "POST /my/consents/{consent:uuid}/confirm", "GET /my/prohibitions",
-    "GET /my/prohibitions/new", "POST /my/prohibitions/new", "GET /my/prohibitions/{prohibition:uuid}/end",
-    "POST /my/prohibitions/{prohibition:uuid}/end", "GET /my/log", "GET /my/requests", "GET /my/requests/{asked:uuid}",
-    "POST /my/requests/{asked:uuid}/fee", "POST /my/requests/new", "GET /my/representatives",
-    "GET /my/representatives/new", "POST /my/representatives/new", "GET /my/representatives/{authority:uuid}/end",
-    "POST /my/representatives/{authority:uuid}/end", "POST /my/representatives/{authority:uuid}/bar",
-    "GET /my/requests/new",
-    "GET /my/exports", "POST /my/exports", "GET /my/exports/{export:uuid}", "GET /my/exports/{export:uuid}/download",
-    "GET /my/exports/{export:uuid}/remove", "POST /my/exports/{export:uuid}/remove",
-    "GET /desk/records", "GET /desk/records/ended", "GET /desk/records/new", "POST /desk/records/new",
-    "POST /desk/records/new/record", "GET /desk/records/misfiled", "GET /desk/records/misfiled/{document:uuid}",
-    "POST /desk/records/misfiled/{document:uuid}", "GET /desk/records/differences",
-    "POST /desk/records/differences/{difference:uuid}", "GET /desk/records/requests/{asked:uuid}",
-    "POST /desk/records/requests/{asked:uuid}/take-up", "GET /desk/records/requests/{asked:uuid}/names",
-    "GET /desk/records/requests/{asked:uuid}/identify", "POST /desk/records/requests/{asked:uuid}/identify",
-    "GET /desk/records/requests/{asked:uuid}/extend", "POST /desk/records/requests/{asked:uuid}/extend",
-    "GET /desk/records/requests/{asked:uuid}/answer", "POST /desk/records/requests/{asked:uuid}/answer",
-    "GET /desk/records/requests/{asked:uuid}/refuse", "POST /desk/records/requests/{asked:uuid}/refuse",
-    "GET /desk/records/requests/{asked:uuid}/fee", "POST /desk/records/requests/{asked:uuid}/fee",
-    "GET /desk/records/requests/{asked:uuid}/papers/{document:uuid}",
-    "POST /desk/records/requests/{asked:uuid}/papers/{document:uuid}/look",
-    "GET /desk/records/requests/{asked:uuid}/papers/{document:uuid}/read",
-    "POST /desk/records/requests/{asked:uuid}/papers/{document:uuid}/decision", "GET /desk/archive",
-    "GET /desk/archive/transfers/{transfer:uuid}", "GET /desk/archive/transfers/{transfer:uuid}/approve",
-    "POST /desk/archive/transfers/{transfer:uuid}/approve", "POST /desk/archive/transfers/{transfer:uuid}/receipt",
-    "POST /desk/archive/transfers/{transfer:uuid}/reject", "GET /desk/coordinator",
-    "GET /desk/coordinator/cases/{case:uuid}", "GET /desk/coordinator/cases/{case:uuid}/log",
-}  # fmt: skip
-
-# Route -> (the body to send, what another agency's professional gets, what another agency's system gets)
-GUARDED: dict[str, tuple[Any, int, int]] = {
-    "POST /v1/cases": (new_case(), 403, 403),
-    "GET /v1/cases": (None, 200, 200),
-    "GET /v1/cases/{case:uuid}": (None, 404, 404),
-    "PATCH /v1/cases/{case:uuid}": ({"your_reference": "x"}, 404, 404),
-    "POST /v1/clients/find": ({"personal_identity_code": personal_code()[0]}, 200, 403),
-    "PATCH /v1/clients/{client:uuid}": ({"died_on": "2026-01-01"}, 404, 404),
-    "POST /v1/cases/{case:uuid}/members": ({"agency": "kela", "role": "expert"}, 404, 404),
-    "DELETE /v1/cases/{case:uuid}/members/{member:uuid}": (None, 404, 404),
-    "POST /v1/cases/{case:uuid}/documents": (paper(), 404, 404),
-    "GET /v1/cases/{case:uuid}/documents": (None, 404, 404),
-    "GET /v1/documents/{document:uuid}": (None, 404, 404),
-    "PUT /v1/documents/{document:uuid}/content": (b"bytes", 404, 404),
-    "GET /v1/documents/{document:uuid}/content": (None, 404, 404),
-    "POST /v1/documents/{document:uuid}/retract": (None, 404, 404),
-    "POST /v1/documents/{document:uuid}/misfiled": (None, 404, 404),
-    "POST /v1/cases/{case:uuid}/consents": (new_consent(str(NOBODY), [permit("kela")]), 404, 404),
-    "GET /v1/cases/{case:uuid}/consents": (None, 404, 404),
-    "POST /v1/consents/{consent:uuid}/withdraw": ({}, 404, 404),
-    "POST /v1/decisions": (
-        {"document": "{document}", "agency": "te-palvelut", "action": "read", "purpose": PLANNING},
-        404,
-        404,
-    ),
-    "GET /v1/cases/{case:uuid}/authorities": (None, 404, 404),
-    "POST /v1/cases/{case:uuid}/authorities": (
-        {"representative": {"name": "X", "personal_identity_code": personal_code()[0]}, "scope": "see", "shown": "x"},
-        404,
-        404,
-    ),
-    "DELETE /v1/authorities/{authority:uuid}": (None, 404, 404),
-    "POST /v1/cases/{case:uuid}/identity": ({"code": "AAAA-BBBB-CCCC"}, 404, 404),
-    "POST /v1/cases/{case:uuid}/close": ({"reason": "x"}, 404, 404),
-    "POST /v1/cases/{case:uuid}/reopen": ({"reason": "x"}, 404, 404),
-    "POST /v1/cases/{case:uuid}/holds": ({"reason": "x"}, 404, 404),
-    "DELETE /v1/cases/{case:uuid}/holds/{hold:uuid}": (None, 404, 404),
-    "GET /v1/transfers": (None, 403, 403),
-    "GET /v1/transfers/{transfer:uuid}": (None, 403, 403),
-    "POST /v1/transfers/{transfer:uuid}/approve": (None, 404, 404),
-    "POST /v1/transfers/{transfer:uuid}/receipt": ({"receipt": "a.b.c"}, 403, 403),
-    "POST /v1/transfers/{transfer:uuid}/reject": ({"reason": "x"}, 404, 404),
-    "GET /v1/archive-requests": (None, 403, 403),
-    "POST /v1/archive-requests/{asked:uuid}/answer": ({"outcome": "given"}, 404, 404),
-    "GET /v1/requests": (None, 403, 403),
-    "POST /v1/requests": (
-        {"client": str(NOBODY), "kind": "self-access", "received_how": "paper", "received_on": "2026-01-07"},
-        403,
-        403,
-    ),
-    "POST /v1/requests/find-client": ({"case": str(NOBODY)}, 403, 403),
-    "GET /v1/requests/{asked:uuid}": (None, 403, 403),
-    "GET /v1/requests/{asked:uuid}/names": (None, 403, 403),
-    "POST /v1/requests/{asked:uuid}/identify": ({"identified_how": "signature"}, 404, 404),
-    "POST /v1/requests/{asked:uuid}/take-up": (None, 404, 404),
-    "POST /v1/requests/{asked:uuid}/extend": ({"notice": "x"}, 403, 403),
-    "POST /v1/requests/{asked:uuid}/answer": ({"text": "x"}, 403, 403),
-    "POST /v1/requests/{asked:uuid}/refuse": ({"provision": "gdpr-16", "reason": "x"}, 403, 403),
-    "POST /v1/requests/{asked:uuid}/looks": ({"document": "{document}", "reason": "x"}, 403, 403),
-    "POST /v1/requests/{asked:uuid}/documents/{document:uuid}/decision": ({"how": "open"}, 403, 403),
-    "POST /v1/requests/{asked:uuid}/fee": ({"cents": 1, "reason": "x"}, 403, 403),
-    "GET /v1/misfiled": (None, 403, 403),
-    "GET /v1/misfiled/{document:uuid}": (None, 403, 403),
-    "POST /v1/misfiled/{document:uuid}/decision": ({"decision": "in-place", "reason": "x"}, 404, 404),
-    "GET /v1/differences": (None, 403, 403),
-    "POST /v1/differences/{difference:uuid}": ({"outcome": "kept"}, 403, 403),
-    "GET /v1/inbox": (None, 200, 200),
-    "POST /v1/inbox/{item:uuid}/acknowledge": (None, 404, 404),
-    "GET /v1/cases/{case:uuid}/log": (None, 404, 404),
-}
 
 SECURITY = {
     "x-content-type-options": "nosniff",
@@ -208,6 +39,7 @@ def app(caller: Caller) -> Litestar:
 
 def routes_of(app: Litestar) -> set[str]:
     """Every method and path, but for what the framework adds by itself."""
+    assert all(isinstance(route, HTTPRoute) for route in app.routes), "no route that this cannot see"
     ours = [
         route
         for route in app.routes
@@ -220,20 +52,78 @@ def test_every_route_is_listed(app: Litestar) -> None:
     assert routes_of(app) == OPEN | set(SESSIONED) | PAGES | set(GUARDED)
 
 
+def test_a_route_that_is_added_is_noticed(caller: Caller, app: Litestar) -> None:
+    @get("/v1/everything")
+    async def everything() -> None: ...
+
+    more = wiring.build_app(
+        wiring.build(load_settings(caller.service.environment())), [Router("/", route_handlers=[everything])]
+    )
+    assert routes_of(more) - routes_of(app) == {"GET /v1/everything"}
+
+
+class Wrongly:
+    """A member's own professional's token, bound to a key, in every way in which it is worth nothing."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self._fetched = 0.0
+
+    def holder(self) -> Holder:
+        if time.monotonic() - self._fetched > 100:  # a token and a nonce that do not end meanwhile
+            self._kept, self._fetched = Holder(self._caller), time.monotonic()
+            self._kept.fetch(KELA)
+        return self._kept
+
+    def headers(self, method: str, path: str) -> list[dict[str, str]]:
+        holder, stranger = self.holder(), Holder(self._caller)
+        stranger.token, stranger.nonce = holder.token, holder.nonce
+        proof, bound = holder.proof(method, path), {"Authorization": f"DPoP {holder.token}"}
+        return [
+            {"Authorization": f"Bearer {holder.token}"},
+            {"Authorization": f"Bearer {holder.token}", "DPoP": proof},
+            bound,
+            bound | {"DPoP": stranger.proof(method, path)},
+            bound | {"DPoP": holder.proof("TRACE", path)},
+            bound | {"DPoP": holder.proof(method, f"{path}/other")},
+        ]
+
+
+@pytest.fixture(scope="module")
+def wrongly(caller: Caller) -> Wrongly:
+    return Wrongly(caller)
+
+
 @pytest.mark.parametrize("route", sorted(SESSIONED))
-def test_p01_a_clients_own_is_opened_by_no_token(caller: Caller, ids: dict[str, str], route: str) -> None:
-    for who in (caller.http, caller.coordinator, caller.system("kela")):
-        answer = send(who, route, ids)
+def test_p01_a_clients_own_is_opened_by_no_token(
+    caller: Caller, ids: dict[str, str], wrongly: Wrongly, route: str
+) -> None:
+    asked = [send(who, route, ids) for who in (caller.http, caller.coordinator, caller.system("kela"))]
+    for answer in (*asked, *send_wrongly(caller, wrongly, route, ids)):
         assert answer.status_code == 401, answer.text
         assert not any(value in answer.text for value in ids.values())
 
 
 @pytest.mark.parametrize("route", sorted(PAGES))
-def test_p01_a_page_is_opened_by_no_token(caller: Caller, ids: dict[str, str], route: str) -> None:
-    for who in (caller.http, caller.coordinator):
-        answer = send(who, route, ids)
+def test_p01_a_page_is_opened_by_no_token(caller: Caller, ids: dict[str, str], wrongly: Wrongly, route: str) -> None:
+    asked = [send(who, route, ids) for who in (caller.http, caller.coordinator, caller.system("kela"))]
+    for answer in (*asked, *send_wrongly(caller, wrongly, route, ids)[::3]):
         assert answer.status_code == 401, answer.text
         assert "text/html" in answer.headers["content-type"]
+
+
+@pytest.mark.parametrize("route", sorted(OPEN))
+def test_what_needs_no_token_answers_alike_whatever_token_it_is_shown(
+    caller: Caller, ids: dict[str, str], wrongly: Wrongly, route: str
+) -> None:
+    without, expired = send(caller.http, route, ids), Acting(caller.http, minted(caller.service, now=1000))
+    shown = [send(who, route, ids) for who in (expired, caller.by(EMPLOYMENT), caller.system("te-palvelut"))]
+    for answer in (*shown, *send_wrongly(caller, wrongly, route, ids)):
+        if route.startswith("POST /oauth/"):  # who would authenticate with a token there is told how instead
+            assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+        else:
+            assert answer.status_code == without.status_code
+            assert without.status_code < 500
 
 
 @pytest.fixture(scope="module")
@@ -256,16 +146,44 @@ def ids(caller: Caller) -> dict[str, str]:
 
 
 def send(who: Acting | httpx.Client, route: str, ids: dict[str, str], **headers: str) -> httpx.Response:
-    method, _, path = route.partition(" ")
+    method, path = route.partition(" ")[0], path_of(route, ids)
     body = GUARDED[route][0] if route in GUARDED else SESSIONED.get(route)
-    for name, value in ids.items():
-        path = path.replace(f"{{{name}:uuid}}", value)
     if isinstance(body, bytes):
         return who.request(method, path, content=body, headers=headers)
     if body is None:
         return who.request(method, path, headers=headers)
     text = json.dumps(body).replace("{document}", ids["document"])
     return who.request(method, path, content=text, headers=headers | {"Content-Type": "application/json"})
+
+
+def path_of(route: str, ids: dict[str, str]) -> str:
+    path = route.partition(" ")[2]
+    for name, value in ids.items():
+        path = path.replace(f"{{{name}:uuid}}", value)
+    return path
+
+
+def send_wrongly(caller: Caller, wrongly: Wrongly, route: str, ids: dict[str, str]) -> list[httpx.Response]:
+    """The answers to a bound token in every way in which it is worth nothing."""
+    method = route.partition(" ")[0]
+    return [send(caller.http, route, ids, **one) for one in wrongly.headers(method, path_of(route, ids))]
+
+
+@pytest.mark.parametrize("route", GUARDED)
+def test_p01_a_bound_token_opens_no_route_without_its_own_proof(
+    caller: Caller, ids: dict[str, str], wrongly: Wrongly, route: str
+) -> None:
+    with nothing_left(caller.service):
+        answers = send_wrongly(caller, wrongly, route, ids)
+    for answer in answers:
+        assert answer.status_code == 401, answer.text
+        assert answer.headers["www-authenticate"].startswith("DPoP error=")
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert not any(value in answer.text for value in ids.values())
+    if route.startswith("GET"):
+        holder = wrongly.holder()
+        rightly = {"Authorization": f"DPoP {holder.token}", "DPoP": holder.proof("GET", path_of(route, ids))}
+        assert send(caller.http, route, ids, **rightly).status_code in (200, 403, 404), "with its proof it is a token"
 
 
 @pytest.mark.parametrize("route", GUARDED)
@@ -292,6 +210,15 @@ def test_p01_another_agency_gets_nothing_of_a_case_that_is_not_its_own(
         answer = send(who, route, ids)
         assert answer.status_code == status, answer.text
         assert not any(value in answer.text for value in ids.values())
+
+
+@pytest.mark.parametrize("route", GUARDED)
+def test_p01_an_agencys_own_system_files_and_lists_and_opens_nothing(
+    caller: Caller, ids: dict[str, str], route: str
+) -> None:
+    answer = send(caller.system("pirha"), route, ids)
+    assert answer.status_code in ((OWN_SYSTEM[route],) if route in OWN_SYSTEM else (403, 404)), answer.text
+    assert answer.content != b"a paper"
 
 
 def test_the_security_headers_stand_on_every_answer(caller: Caller, ids: dict[str, str]) -> None:
