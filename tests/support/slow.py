@@ -1,119 +1,107 @@
-"""Downloads that are read slowly, many at once, so that a test can see when each of them ends."""
+"""Downloads that are read slowly, many at once, by a process of its own, so that a test can see when each of them ends."""
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import ssl
+import json
+import subprocess
+import sys
 import threading
-import time
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-READ_SIZE = 16 * 1024
-PAUSE_S = 0.02
+READING = Path(__file__).with_name("slow_reading.py")
+
+
+class Wanted(NamedTuple):
+    """One download: where, and the header field that says who asks."""
+
+    url: str
+    credentials: str
+
+    def head(self) -> tuple[int, str]:
+        where = urlsplit(self.url)
+        assert where.port is not None
+        return where.port, f"GET {where.path} HTTP/1.1\r\nHost: {where.netloc}\r\n{self.credentials}\r\n\r\n"
+
+
+def by_token(url: str, token: str, document: str) -> Wanted:
+    return Wanted(f"{url}/v1/documents/{document}/content", f"Authorization: Bearer {token}")
 
 
 class Slow:
-    """One download: the bytes of content that arrived, and when (monotonic) the connection ended."""
+    """One download: the bytes of content that arrived, and when (all times monotonic).
+
+    ``last_byte_at`` is the kernel's word. Between ``stood_at`` and ``ended_at``, two looks of the reader, the connection ended.
+    """
 
     def __init__(self) -> None:
         self.received = 0
         self.expected = 0
         self.entry = ""
+        self.last_byte_at = 0.0
+        self.stood_at = 0.0
         self.ended_at: float | None = None
 
     @property
     def is_complete(self) -> bool:
         return self.received == self.expected
 
-    async def read(
-        self, url: str, token: str, document: str, started: asyncio.Semaphore, tls: ssl.SSLContext | None
-    ) -> None:
-        """Read until the end; a service that says "again later" before the first byte is asked again, as callers do."""
-        for _ in range(20):
-            if await self._read(url, token, document, started, tls):
-                return
-            await asyncio.sleep(0.5)
-        raise AssertionError("the service was busy all the time")
-
-    async def _read(
-        self, url: str, token: str, document: str, started: asyncio.Semaphore, tls: ssl.SSLContext | None
-    ) -> bool:
-        where = urlsplit(url)
-        # A small receive buffer, so that what was sent before is not read long after.
-        line = socket.socket()
-        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
-        line.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(line, ("127.0.0.1", where.port))
-        name = where.hostname if tls else None
-        reader, writer = await asyncio.open_connection(sock=line, limit=16 * 1024, ssl=tls, server_hostname=name)
-        try:
-            path = f"/v1/documents/{document}/content"
-            writer.write(
-                f"GET {path} HTTP/1.1\r\nHost: {where.netloc}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
-            )
-            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-            if " 503 " in head.splitlines()[0]:
-                return False
-            assert " 200 " in head.splitlines()[0], head
-            fields = dict(line.split(": ", 1) for line in head.splitlines()[1:] if ": " in line)
-            self.expected, self.entry = int(fields["content-length"]), fields["vault-log-entry"].partition(";")[0]
-            started.release()
-            while piece := await reader.read(READ_SIZE):
-                self.received += len(piece)
-                await asyncio.sleep(PAUSE_S)
-        except ConnectionError:
-            pass  # reset: what a cut looks like
-        finally:
-            self.ended_at = time.monotonic()
-            writer.close()
-        return True
-
 
 class SlowReaders:
-    """Begins (url, token, document) downloads in a thread of its own; made when each of them has its status line."""
+    """Begins the downloads; made when each of them has its status line."""
 
-    def __init__(self, wanted: Iterable[tuple[str, str, str]], tls: ssl.SSLContext | None = None) -> None:
-        self._wanted = list(wanted)
-        self._tls = tls
-        self.downloads = [Slow() for _ in self._wanted]
+    def __init__(self, wanted: Iterable[Wanted]) -> None:
+        heads = [one.head() for one in wanted]
+        self.downloads = [Slow() for _ in heads]
         self._begun = threading.Event()
-        self._failed: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, daemon=True)
+        # The reader's own directory is not where its modules come from: it needs none of ours.
+        command = [sys.executable, "-I", "-S", str(READING)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
-        assert self._begun.wait(40), "a download did not begin"
-        if self._failed is not None:
-            raise self._failed
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(heads) + "\n")
+        self._process.stdin.flush()
+        if not self._begun.wait(40) or not all(one.entry for one in self.downloads):
+            self.stop()
+            raise AssertionError("a download did not begin")
 
     def join(self, patience_s: float = 20) -> list[Slow]:
         """Wait until all have ended."""
         self._thread.join(patience_s)
-        assert not self._thread.is_alive(), "a download still runs"
+        over = not self._thread.is_alive()
+        self.stop()
+        assert over, "a download still runs"
+        assert all(one.ended_at is not None for one in self.downloads), "the reader died"
         return self.downloads
 
-    def _work(self) -> None:
-        loop = asyncio.new_event_loop()
-        try:
-            loop.run_until_complete(self._read_all())
-        except BaseException as error:  # noqa: BLE001 - told to the test's thread
-            self._failed = error
-        finally:
-            self._begun.set()
-            loop.close()
+    def stop(self) -> None:
+        """Give up what still runs."""
+        self._process.kill()
+        self._process.wait()
+        self._thread.join()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            pipe.close()
 
-    async def _read_all(self) -> None:
-        started = asyncio.Semaphore(0)
-        tasks = [
-            asyncio.create_task(slow.read(*w, started, self._tls))
-            for slow, w in zip(self.downloads, self._wanted, strict=True)
-        ]
-        for _ in tasks:
-            acquired = asyncio.create_task(started.acquire())
-            await asyncio.wait({acquired, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-            for task in tasks:
-                if task.done():
-                    task.result()
-            await acquired
+    def _listen(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._note(json.loads(line))
+            if all(one.entry for one in self.downloads):
+                self._begun.set()
         self._begun.set()
-        await asyncio.gather(*tasks)
+
+    def _note(self, told: dict[str, Any]) -> None:
+        if "began" in told:
+            one = self.downloads[told["began"]]
+            one.expected, one.entry = told["expected"], told["entry"]
+        elif "ended" in told:
+            one = self.downloads[told["ended"]]
+            one.received, one.last_byte_at, one.stood_at = told["received"], told["last_byte_at"], told["stood_at"]
+            one.ended_at = told["ended_at"]
+        else:
+            for one, received in zip(self.downloads, told["received"], strict=True):
+                one.received = max(one.received, received)

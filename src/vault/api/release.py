@@ -192,9 +192,11 @@ class _Sender:
     async def _piece(self, chunk: bytes, send: Send) -> None:
         # Asked again for every piece: the one before may have waited long for a slow reader.
         if chunk and self._lease.holds():
-            self._sent += len(chunk)
             async with asyncio.timeout(self._idle_s):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            # Cut while it waited for room, it was not taken; nothing comes between its being taken and this line.
+            if not self._lease.is_cut:
+                self._sent += len(chunk)
 
     async def _watch(self, receive: Receive) -> None:
         """Notice that the caller has gone away: what was handed over from then on reached nobody."""

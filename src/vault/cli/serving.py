@@ -26,6 +26,9 @@ HEAD_BYTES: Final = 64 * 1024
 HEAD_SECONDS: Final = 15.0
 KEEP_ALIVE_S: Final = 20
 GRACE_S: Final = 20
+SEND_BUFFER: Final = 256 * 1024
+"""What the kernel may hold of a release for a slow reader (Linux doubles it). It is dropped at a cut, but a process that stands
+still cannot cut; and by so much more than arrived the log may say was sent. Left to itself, the kernel would hold 4 MiB."""
 
 
 class BoundedProtocol(ResettableProtocol):
@@ -110,6 +113,7 @@ def listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)  # its connections take this over
         listener.bind((host, port))
     except OSError as error:
         listener.close()
