@@ -33,11 +33,12 @@ async def fetch_object(
 ) -> tuple[int, dict[str, Any]]:
     """Status and JSON object of one answer; with ``form`` (already encoded) it is a POST.
 
-    Raises: one of FAILED. Units: ``timeout_s`` bounds the whole exchange.
+    Raises: one of FAILED. Units: ``timeout_s`` bounds the whole exchange. An answer that is packed is refused: a few
+    kilobytes would unpack to more than memory holds.
     """
     if not is_trusted_transport(url):
         raise ValueError("fetched over TLS only")
-    headers = {"accept": "application/json"}
+    headers = {"accept": "application/json", "accept-encoding": "identity"}
     if form is not None:
         headers["content-type"] = "application/x-www-form-urlencoded"
     body = bytearray()
@@ -47,6 +48,8 @@ async def fetch_object(
             "GET" if form is None else "POST", url, content=form, headers=headers, follow_redirects=False
         ) as answer,
     ):
+        if answer.headers.get("content-encoding", "identity") != "identity":
+            raise ValueError("the answer is packed")
         async for chunk in answer.aiter_bytes():
             body += chunk
             if len(body) > LIMIT_BYTES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 
 import httpx
@@ -52,6 +53,19 @@ async def test_an_unknown_kid_fetches_again_but_not_at_every_try() -> None:
     assert site.asked == 2
 
 
+async def test_a_key_set_that_changes_is_followed() -> None:
+    site, new = Site(), public_jwk(ED, kid="two")
+    assert await site.remote.keys(URL, "one") == (KEY,)
+    site.answer = lambda: httpx.Response(200, json={"keys": [KEY, new]})
+    site.now += AGAIN_S
+    assert await site.remote.keys(URL, "two") == (KEY, new)
+    site.answer = lambda: httpx.Response(200, json={"keys": [new]})
+    site.now += FRESH_S - 1
+    assert await site.remote.keys(URL, "one") == (KEY, new)
+    site.now += 1
+    assert await site.remote.keys(URL, "one") == (new,), "what is no longer published has ended within five minutes"
+
+
 async def test_known_keys_outlast_one_failure_and_no_more() -> None:
     site = Site()
     await site.remote.keys(URL, "one")
@@ -68,6 +82,7 @@ async def test_known_keys_outlast_one_failure_and_no_more() -> None:
         httpx.Response(404), httpx.Response(302, headers={"Location": "https://x.example"}), httpx.Response(200, text="no"),
         httpx.Response(200, json=[]), httpx.Response(200, json={"keys": {}}), httpx.Response(200, json={"keys": [KEY] * 21}),
         httpx.Response(200, content=b" " * 70000),
+        httpx.Response(200, headers={"Content-Encoding": "gzip"}, content=gzip.compress(b'{"keys": []}' + b" " * 10**6)),
     ],
 )  # fmt: skip
 async def test_what_is_no_key_set_gives_no_keys(answer: httpx.Response) -> None:
