@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 import httpx
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from joserfc.jwk import ECKey, RSAKey
 from litestar import Litestar, Router
@@ -165,7 +166,7 @@ def build(settings: Settings) -> Parts:
     door = MeasuredDoor(PostgresDoor(service, leases, keyring), metrics)
     http = httpx.AsyncClient(timeout=5, follow_redirects=False, trust_env=False)
     oauth = OAuthParts(
-        issuer=issuer, keys=IssuerKeys([key for _, key in keyring.issuer_keys()]), register=PostgresTokenRegister(tokens),
+        issuer=issuer, keys=_issuer_keys(keyring), register=PostgresTokenRegister(tokens),
         keyring=keyring, purposes=frozenset(PURPOSES), ttl_s=settings.token_ttl_s, remote_keys=HttpRemoteKeys(http),
         nonces=Nonces(partial(keyring.own_mac, "dpop.nonce")),
     )  # fmt: skip
@@ -181,6 +182,13 @@ def build(settings: Settings) -> Parts:
         exports=Exports(door, keyring, store, documents.leases), oauth=oauth, http=http, metrics=metrics,
         sessions=Sessions(PostgresSessionRegister(tokens), door, keyring, _times(settings)),
     )  # fmt: skip
+
+
+def _issuer_keys(keyring: FileKeyring) -> IssuerKeys:
+    def held() -> list[Ed25519PrivateKey]:
+        return [key for _, key in keyring.issuer_keys()]
+
+    return IssuerKeys(held(), again=held)
 
 
 def make_deposit(settings: Settings) -> Deposit | None:

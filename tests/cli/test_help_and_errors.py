@@ -12,7 +12,7 @@ COMMANDS = {"agency", "application", "demo", "doctor", "key", "migrate", "serve"
 SUBCOMMANDS = {
     "agency": {"add", "unit", "professional", "role", "end-role", "suspend", "restore", "list"},
     "application": {"add", "key", "end-key", "suspend", "restore", "list"},
-    "key": {"create", "rehearse", "rotate", "status"},
+    "key": {"create", "end-issuer", "issuer", "rehearse", "rotate", "status"},
 }
 DATABASE = "expected postgresql://role:password@host/database"
 NO_OWNER = (

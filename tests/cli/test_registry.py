@@ -212,3 +212,17 @@ def test_key_status_fails_when_the_keyring_lacks_a_root_that_keys_stand_under(op
     assert result.exit_code == 1
     assert f"root {lost}: 1 keys under it (NOT IN THE KEYRING)" in result.stdout
     assert result.stderr == f"vault: the keyring lacks the root key {lost}, under which keys stand: restore its copy\n"
+
+
+def test_the_key_that_signs_tokens_is_changed_and_the_earlier_one_ended(operator: Operator) -> None:
+    operator.vault("key", "create")
+    [first] = json.loads(operator.told("key", "status", "--json"))["issuer_keys"]
+    told = operator.told("key", "issuer")
+    second, first_again = json.loads(operator.told("key", "status", "--json"))["issuer_keys"]
+    assert first_again == first
+    assert told.startswith(f"{second} signs access tokens from now on\n")
+    assert f"vault key end-issuer {first}\n" in told
+    assert "make another first" in operator.refused("key", "end-issuer", second)
+    assert "vault key status" in operator.refused("key", "end-issuer", "../promise")
+    assert operator.told("key", "end-issuer", first) == f"{first} is destroyed; destroy its copies too\n"
+    assert json.loads(operator.told("key", "status", "--json"))["issuer_keys"] == [second]

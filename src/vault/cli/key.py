@@ -163,6 +163,37 @@ def rotate(*, as_json: bool) -> None:
         click.echo(f"destroy every copy of: {', '.join(done.destroyed)}")
 
 
+@key.command()
+def issuer() -> None:
+    """Make a new key that signs access tokens.
+
+    Running services sign with it within ten seconds and need no restart. What the earlier ones signed stays good: end them
+    five minutes later with `vault key end-issuer`. Where machines have copies of the keyring, copy the new file to all.
+    """
+    from vault.adapters.keyring.file import open_keyring
+    from vault.settings import load_settings, require
+
+    keyring = open_keyring(require(load_settings().keyring, "keyring"))
+    kid = keyring.new_issuer_key()
+    click.echo(f"{kid} signs access tokens from now on")
+    for earlier, _ in keyring.issuer_keys()[1:]:
+        click.echo(f"end the earlier one in five minutes, with: vault key end-issuer {earlier}")
+
+
+@key.command("end-issuer")
+@click.argument("kid", metavar="ID")
+def end_issuer(kid: str) -> None:
+    """Destroy a key that signed access tokens.
+
+    Within ten seconds no running service accepts a token that it signed. `vault key status` lists the keys.
+    """
+    from vault.adapters.keyring.file import open_keyring
+    from vault.settings import load_settings, require
+
+    open_keyring(require(load_settings().keyring, "keyring")).end_issuer_key(kid)
+    click.echo(f"{kid} is destroyed; destroy its copies too")
+
+
 def _tell(silent: bool) -> Any:
     return (lambda _: None) if silent else click.echo
 

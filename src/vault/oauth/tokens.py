@@ -7,23 +7,27 @@ speed: the protected header is one of a few fixed texts, so it is compared and n
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import hashlib
 import json
 import secrets
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from vault.errors import SettingsWrong, Unauthenticated
+from vault.errors import SettingsWrong, Unauthenticated, Unavailable
 from vault.model import ActorKind, AgencySlug, TokenSecret
 from vault.oauth.jose import decode_b64, encode_b64, parse_object
 from vault.services.tokens import Jwk
 
 LIMIT_CHARS = 4096
 SECRET_BYTES = 32
+LOOK_S = 10.0
+UNKNOWN_S = 1.0
 LONGEST_TTL_S = 300
 
 
@@ -93,16 +97,37 @@ def thumbprint_ed25519(key: Ed25519PublicKey) -> str:
 class IssuerKeys:
     """The issuer's signing keys: the first signs, all of them verify. ``kid`` is the RFC 7638 thumbprint.
 
-    To rotate, put a new key first and drop the old one a token's lifetime after every replica has read it; to be gentle
-    with resource servers that cache, publish the new key second for a while first.
+    To rotate, put a new key first and drop the old one a token's lifetime later. ``again`` reads them anew: every
+    ``LOOK_S`` seconds, and sooner when a token names a key that is not known here, since another replica may have begun to
+    sign with it a moment ago. When that fails, the keys from before stay.
     """
 
-    def __init__(self, keys: Sequence[Ed25519PrivateKey]) -> None:
+    def __init__(
+        self,
+        keys: Sequence[Ed25519PrivateKey],
+        *,
+        again: Callable[[], Sequence[Ed25519PrivateKey]] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._again = again
+        self._clock = clock
+        self._read_at = clock()
+        self._take(keys)
+
+    def _take(self, keys: Sequence[Ed25519PrivateKey]) -> None:
         if not keys:
             raise SettingsWrong("the issuer needs at least one Ed25519 signing key")
         self._signer = keys[0]
         self._public = {_header(thumbprint_ed25519(key.public_key())): key.public_key() for key in keys}
         self._head = next(iter(self._public))
+
+    def _look(self, after_s: float) -> None:
+        """Read the keys anew when they were read so long ago; a stranger's made-up key ids must not make that often."""
+        if self._again is None or self._clock() - self._read_at < after_s:
+            return
+        self._read_at = self._clock()
+        with contextlib.suppress(Unavailable):
+            self._take(self._again())
 
     @classmethod
     def parse(cls, text: str | bytes) -> IssuerKeys:
@@ -122,10 +147,12 @@ class IssuerKeys:
 
     def public_jwks(self) -> dict[str, list[Jwk]]:
         """The key set for ``/oauth/jwks``, newest first."""
+        self._look(LOOK_S)
         return {"keys": [_public_jwk(key) for key in self._public.values()]}
 
     def sign(self, claims: bytes) -> str:
         """A compact ``at+jwt`` over these claims by the newest key."""
+        self._look(LOOK_S)
         message = f"{self._head}.{encode_b64(claims)}"
         return f"{message}.{encode_b64(self._signer.sign(message.encode('ascii')))}"
 
@@ -133,6 +160,7 @@ class IssuerKeys:
         """The claims' bytes of a compact ``at+jwt`` of ours. Raises: Unauthenticated."""
         head, _, rest = jwt.partition(".")
         body, _, signature = rest.partition(".")
+        self._look(LOOK_S if head in self._public else UNKNOWN_S)
         key = self._public.get(head)
         if key is None or len(jwt) > LIMIT_CHARS:
             raise Unauthenticated("the access token is not one of this issuer")

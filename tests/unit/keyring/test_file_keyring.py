@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from vault.adapters.keyring.file import FileKeyring
-from vault.errors import InvariantViolated, KeyUnopenable
+from vault.errors import InvalidInput, InvariantViolated, KeyUnopenable
 from vault.model import Act, Clearance, EntryId, KeyKind, WrappedKey
 from vault.ports import Keyring
 
@@ -257,6 +257,19 @@ def test_the_newest_issuer_key_signs_and_the_older_stay(ring: FileKeyring, tmp_p
     for kid in (third, first, second):
         os.utime(tmp_path / "keyring" / f"issuer-{kid}.key")
     assert [kid for kid, _ in FileKeyring(tmp_path / "keyring").issuer_keys()] == [third, second, first]
+
+
+def test_an_issuer_key_of_another_process_is_found_and_an_ended_one_is_gone(ring: FileKeyring, tmp_path: Path) -> None:
+    other = FileKeyring(tmp_path / "keyring")
+    [(first, _)] = ring.issuer_keys()
+    second = other.new_issuer_key()
+    assert [kid for kid, _ in ring.issuer_keys()] == [second, first]
+    for wrong in (second, "nothing", "../current"):
+        with pytest.raises(InvalidInput):
+            other.end_issuer_key(wrong)
+    other.end_issuer_key(first)
+    assert [kid for kid, _ in ring.issuer_keys()] == [second]
+    assert not [path for path in (tmp_path / "keyring").iterdir() if first in path.name or path.name.startswith(".")]
 
 
 def test_several_threads_at_once(ring: FileKeyring) -> None:

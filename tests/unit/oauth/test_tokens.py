@@ -13,10 +13,10 @@ from joserfc import jwk, jwt
 
 from tests.support.signing import OTHER_ED, b64, jws
 from tests.unit.oauth.world import ISSUER, NOW, World, claims, signed
-from vault.errors import SettingsWrong, Unauthenticated
+from vault.errors import KeyringUnavailable, SettingsWrong, Unauthenticated
 from vault.model import ActorKind, AgencySlug
 from vault.oauth.jose import decode_b64
-from vault.oauth.tokens import IssuerKeys, TokenVerifier, mint, thumbprint_ed25519
+from vault.oauth.tokens import LOOK_S, UNKNOWN_S, IssuerKeys, TokenVerifier, mint, thumbprint_ed25519
 
 KEY = Ed25519PrivateKey.generate()
 KEYS = IssuerKeys([KEY])
@@ -149,6 +149,63 @@ def test_a_new_key_signs_and_the_old_one_still_verifies() -> None:
     assert verifier.verify_access_token(newer.jwt, NOW).sub == "p-2"
     with pytest.raises(Unauthenticated):
         TokenVerifier(KEYS, ISSUER).read(newer.jwt)
+
+
+class Held:
+    """A keyring whose keys change while the service runs, and how often it was asked."""
+
+    def __init__(self) -> None:
+        self.now, self.asked = 1000.0, 0
+        self.keys = [KEY]
+        self.issuer = IssuerKeys(self.keys, again=self._again, clock=lambda: self.now)
+
+    def _again(self) -> list[Ed25519PrivateKey]:
+        self.asked += 1
+        if not self.keys:
+            raise KeyringUnavailable("gone")
+        return self.keys
+
+    def accepts(self, *signers: IssuerKeys) -> list[bool]:
+        def is_good(signer: IssuerKeys) -> bool:
+            try:
+                return self.issuer.verify(signer.sign(b"{}")) == b"{}"
+            except Unauthenticated:
+                return False
+
+        return [is_good(signer) for signer in signers]
+
+
+def test_a_running_service_follows_a_change_of_its_keys() -> None:
+    held, new = Held(), Ed25519PrivateKey.generate()
+    before, after = KEYS, IssuerKeys([new])
+    assert held.accepts(before, after) == [True, False]
+    held.keys = [new, KEY]
+    assert held.issuer.sign(b"{}") == before.sign(b"{}"), "not looked at again yet"
+    held.now += LOOK_S
+    assert held.issuer.sign(b"{}") == after.sign(b"{}")
+    assert held.accepts(before, after) == [True, True]
+    assert [key["kid"] for key in held.issuer.public_jwks()["keys"]] == [
+        thumbprint_ed25519(key.public_key()) for key in (new, KEY)
+    ]
+    held.keys = [new]
+    held.now += LOOK_S
+    assert held.accepts(before, after) == [False, True]
+
+
+def test_a_key_of_another_replica_is_looked_for_at_once_but_not_at_every_try() -> None:
+    held, new = Held(), Ed25519PrivateKey.generate()
+    held.keys, held.now = [new, KEY], held.now + UNKNOWN_S
+    assert held.accepts(IssuerKeys([new])) == [True]
+    strangers = [IssuerKeys([Ed25519PrivateKey.generate()]) for _ in range(20)]
+    assert not any(held.accepts(*strangers))
+    assert held.asked == 1
+
+
+def test_keys_that_cannot_be_read_anew_stay() -> None:
+    held = Held()
+    held.keys, held.now = [], held.now + LOOK_S
+    assert held.accepts(KEYS) == [True]
+    assert held.asked == 1
 
 
 def test_the_thumbprint_is_that_of_rfc_8037_a_3() -> None:

@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from vault.adapters.keyring import files
-from vault.errors import InvariantViolated, KeyringUnavailable, KeyUnopenable
+from vault.errors import InvalidInput, InvariantViolated, KeyringUnavailable, KeyUnopenable
 from vault.formats import wrapping
 from vault.model import Clearance, KeyKind, WrappedKey
 
@@ -75,6 +75,16 @@ class FileKeyring:
         self._contents = files.load(self._directory)
         return kid
 
+    def end_issuer_key(self, kid: str) -> None:
+        """Destroy a token-signing key: what it signed is refused from now on. Raises: InvalidInput for the newest, or none."""
+        known = files.issuer_ids(self._directory)
+        if kid not in known:
+            raise InvalidInput("the keyring has no token-signing key of this id; see: vault key status")
+        if kid == known[0]:
+            raise InvalidInput("the newest key signs: make another first, with: vault key issuer")
+        files.destroy_issuer(self._directory, kid)
+        self._contents = files.load(self._directory)
+
     def new_lookup_key(self) -> WrappedKey:
         """A new lookup key under the current root, for set-up to install; made without a clearance, since it opens nothing."""
         subject, parent = str(KeyKind.LOOKUP), self.current_root
@@ -100,7 +110,12 @@ class FileKeyring:
         return sorted(self._contents.roots)
 
     def issuer_keys(self) -> list[tuple[str, Ed25519PrivateKey]]:
-        """Key id and key of every token-signing key, newest first: the first signs, all are published."""
+        """Key id and key of every token-signing key, newest first: the first signs, all are published.
+
+        Another process may have added or ended one a moment ago.
+        """
+        if files.issuer_ids(self._directory) != tuple(kid for kid, _ in self._contents.issuers):
+            self._contents = files.load(self._directory)
         return list(self._contents.issuers)
 
     def sign_in_key(self) -> EllipticCurvePrivateKey:

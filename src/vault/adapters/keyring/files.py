@@ -178,7 +178,10 @@ def destroy_root(directory: Path, root_id: str) -> None:
 
     Copies elsewhere, and what a disk keeps of overwritten blocks, are the operator's to destroy (keys/README.md).
     """
-    path = directory / f"root-{root_id}.key"
+    _destroy(directory / f"root-{root_id}.key")
+
+
+def _destroy(path: Path) -> None:
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -190,18 +193,38 @@ def destroy_root(directory: Path, root_id: str) -> None:
         file.flush()
         os.fsync(fd)
     path.unlink()
-    _sync(directory)
+    _sync(path.parent)
 
 
 def add_issuer(directory: Path) -> str:
-    """Write a new token-signing key; its key id begins with its time, which is how the newest is known."""
+    """Write a new token-signing key; its key id begins with its time, which is how the newest is known.
+
+    It appears whole, since running services read the directory again now and then.
+    """
     key = Ed25519PrivateKey.generate()
     kid = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%fZ}-{thumbprint(key)[:8]}"
+    draft = directory / f".issuer-{secrets.token_hex(8)}"
     try:
-        _write(directory / f"issuer-{kid}.key", _pem(key))
+        _write(draft, _pem(key))
+        draft.replace(directory / f"issuer-{kid}.key")
+        _sync(directory)
     except OSError as error:
         raise KeyringUnavailable(f"the keyring cannot be written: {error.strerror}") from None
     return kid
+
+
+def issuer_ids(directory: Path) -> tuple[str, ...]:
+    """The ids of the token-signing keys in the directory now, newest first."""
+    try:
+        found = [m[1] for path in directory.iterdir() if (m := _ISSUER_FILE.fullmatch(path.name))]
+    except OSError as error:
+        raise KeyringUnavailable(f"the keyring cannot be read: {error.filename}: {error.strerror}") from None
+    return tuple(sorted(found, reverse=True))
+
+
+def destroy_issuer(directory: Path, kid: str) -> None:
+    """Overwrite and remove a token-signing key's file; one that is gone already is no error."""
+    _destroy(directory / f"issuer-{kid}.key")
 
 
 def _fill(directory: Path) -> None:
