@@ -5,7 +5,7 @@
     receive   the same by the archive, in a process of its own
     verify    the same once more, after the receipt;  shred  and before the keys are destroyed
 
-What the parts of one step would take one after another, on memory alone, is the limit on one core.
+What the parts of a step can do on memory alone, in two threads on two free cores, is its limit.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from benchmarks.place import Place
 from benchmarks.steps import Step, Stepper, stepping
 from benchmarks.world import calling, coordinator_token, pirha_tokens
 from vault.adapters.postgres.registry import Registry
+from vault.adapters.stores.common import PIECE_SIZE
 from vault.archive.keys import IDENTITY_FILE, PUBLIC_FILE, make_keys
 from vault.demo import cast
 from vault.formats.sealed import ChunkReader, Sealer
@@ -194,13 +195,23 @@ def _parts(recipients: list[str]) -> dict[str, float]:
     key, case, document = os.urandom(32), CaseId(uuid.uuid4()), DocumentId(uuid.uuid4())
     sealer = Sealer(key, case, document)
     stored = sealer.update(plain) + sealer.finalize()
-    reader = ChunkReader(key, case, document, len(stored))
+
+    def opening() -> None:
+        reader = ChunkReader(key, case, document, len(stored))
+        first, last = reader.span(0, _SAMPLE), reader.last_span()
+        reader.begin(stored[: first[0]])
+        reader.open_last(stored[last[0] :])
+        opener = reader.opener()
+        for start in range(first[0], len(stored), PIECE_SIZE):
+            opener.update(stored[start : start + PIECE_SIZE])
+        opener.finalize()
+
     return {
         "age encrypts": _rate(lambda: pyrage.encrypt_io(io.BytesIO(plain), io.BytesIO(), keys)),
         "age decrypts": _rate(lambda: pyrage.decrypt_io(io.BytesIO(sealed.getvalue()), io.BytesIO(), [identity])),
         "SHA-256": _rate(lambda: hashlib.sha256(plain)),
         "SHA-512": _rate(lambda: hashlib.sha512(plain)),
-        "opening": _rate(lambda: reader.open_whole(stored)),
+        "opening": _rate(opening),
     }
 
 
@@ -214,8 +225,11 @@ def _rate(work: Callable[[], object]) -> float:
 
 
 def _limits(parts: dict[str, float]) -> tuple[float, float]:
-    hashing = 3 / parts["SHA-256"] + 1 / parts["SHA-512"]
-    return 1 / (1 / parts["age encrypts"] + 1 / parts["opening"] + hashing), 1 / (1 / parts["age decrypts"] + hashing)
+    """What two threads allow: one reads, opens and hashes, the other encrypts or decrypts and hashes."""
+    hashed, listed = 1 / parts["SHA-256"], 1 / parts["SHA-512"]
+    package = max(1 / parts["opening"] + 2 * hashed + listed, 1 / parts["age encrypts"] + hashed)
+    read_back = max(2 * hashed + listed, 1 / parts["age decrypts"] + hashed)
+    return 1 / package, 1 / read_back
 
 
 def _show(result: Archived) -> None:
@@ -245,5 +259,5 @@ def _show(result: Archived) -> None:
     parts = ", ".join(f"{name} {rate:,.0f}" for name, rate in result.parts_mb_s.items())
     print(f"  MB a second of one core: {parts}")
     print(
-        f"  so, one after another: packaging {result.limit_package_mb_s:,.0f}, reading back {result.limit_read_back_mb_s:,.0f}"
+        f"  so, in two threads on two free cores: packaging {result.limit_package_mb_s:,.0f}, reading back {result.limit_read_back_mb_s:,.0f}"
     )

@@ -178,7 +178,7 @@ import sys, vault.archive.receive, vault.archive.opening, vault.archive.finding,
 print(*sorted(name for name in sys.modules if name.startswith("vault.")))
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert {name.split(".")[1] for name in ran.stdout.split()} == {"archive", "errors", "formats"}
+    assert {name.split(".")[1] for name in ran.stdout.split()} == {"archive", "aside", "errors", "formats"}
 
 
 MEMORY = """

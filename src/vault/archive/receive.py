@@ -12,6 +12,7 @@ from pathlib import Path
 from joserfc.jwk import OKPKey
 
 from vault.archive.files import read_small
+from vault.aside import behind
 from vault.errors import ObjectTampered, SettingsWrong
 from vault.formats.ageformat import Digest, decrypt_stream
 from vault.formats.bagcheck import Bag, BagChecker
@@ -31,8 +32,8 @@ def check_package(
     """
     checker = BagChecker(beside)
     try:
-        with package.open("rb", buffering=0) as file:
-            encrypted = decrypt_stream(file, checker, identities)
+        with package.open("rb", buffering=0) as file, behind(checker) as sink:
+            encrypted = decrypt_stream(file, sink, identities)
     except OSError as error:
         raise SettingsWrong(f"{error.filename or package}: {error.strerror}") from None
     bag = checker.close()

@@ -7,8 +7,10 @@ import datetime as dt
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
+from vault.aside import behind
 from vault.formats.ageformat import Digest, decrypt_stream
 from vault.formats.bagcheck import Bag, BagChecker
+from vault.services.piping import gathered
 
 
 class Deposit(Protocol):
@@ -54,8 +56,13 @@ async def read_back(
     Raises: KeyUnopenable, ObjectTampered, and whatever ``pieces`` raises.
     """
     checker = BagChecker()
-    reader = _Reader(pieces, asyncio.get_running_loop(), counted)
-    digest = await asyncio.to_thread(decrypt_stream, reader, checker, identities)
+    reader = _Reader(gathered(pieces), asyncio.get_running_loop(), counted)
+
+    def decrypt() -> Digest:
+        with behind(checker) as sink:
+            return decrypt_stream(reader, sink, identities)
+
+    digest = await asyncio.to_thread(decrypt)
     return checker.close(), digest
 
 

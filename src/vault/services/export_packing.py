@@ -24,7 +24,7 @@ from vault.formats.exportreadme import log_readme
 from vault.formats.exportschema import encode, schema
 from vault.services.export_facts import Facts
 from vault.services.export_log import LogKeys, LogPart
-from vault.services.piping import Pipe, packed, pulled
+from vault.services.piping import Pipe, gathered, packed, pulled
 
 _DEFLATED = zipfile.ZIP_DEFLATED
 
@@ -118,7 +118,7 @@ class ExportZip:
 
     def _paper(self, paper: Paper, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
         try:
-            yield from pulled(self._papers(paper), loop)
+            yield from pulled(gathered(self._papers(paper)), loop)
         except ObjectTampered:
             raise DamagedPaper(paper.id) from None
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from vault.aside import ahead
 from vault.formats.ageformat import Digest, encrypt_stream
 from vault.formats.bag import CASE_FILE, BagStream, PackageItem, Totals, plan_bag
 from vault.formats.bagcheck import Bag
@@ -24,7 +25,7 @@ from vault.ports import Keyring, ObjectStore
 from vault.rules.catalogue import PROCESSES, VOCABULARIES
 from vault.rules.reasons import EXPLANATIONS
 from vault.services.cases import unbase64
-from vault.services.piping import Pipe, packed, pulled
+from vault.services.piping import Pipe, gathered, packed, pulled
 from vault.services.reading import read_plaintext
 
 _ENTRIES = "data/log/entries.jsonl"
@@ -96,7 +97,9 @@ class Package:
         stream = BagStream(self.facts, plan, _names(), self._facts["entries"])
 
         def pack(pipe: Pipe) -> None:
-            self.sealed = encrypt_stream(stream, pipe, recipients)
+            # Papers are read, opened and hashed in a thread of their own while this one encrypts.
+            with ahead(stream) as pieces:
+                self.sealed = encrypt_stream(pieces, pipe, recipients)
 
         async for piece in packed(pack):
             yield piece
@@ -118,7 +121,7 @@ class Package:
         """Without a loop, to be looked at and not streamed."""
 
         def content(paper: uuid.UUID) -> Iterator[bytes]:
-            return iter(()) if loop is None else pulled(self._plaintext(paper), loop)
+            return iter(()) if loop is None else pulled(gathered(self._plaintext(paper)), loop)
 
         process = PROCESSES[self._facts["process"]]
         rules = {

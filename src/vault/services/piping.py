@@ -89,6 +89,21 @@ async def packed(pack: Callable[[Pipe], None]) -> AsyncIterator[bytes]:
             working.exception()  # told above, or of no interest any more
 
 
+async def gathered(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same bytes in pieces of a mebibyte or so: each way between loop and thread, and each hash, has its price."""
+    waiting: list[bytes] = []
+    size = 0
+    async for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= _GATHER:
+            yield b"".join(waiting)
+            waiting.clear()
+            size = 0
+    if waiting:
+        yield b"".join(waiting)
+
+
 def pulled(pieces: AsyncIterator[T], loop: asyncio.AbstractEventLoop) -> Iterator[T]:
     """The loop's pieces, for the packing thread."""
     while True:
