@@ -13,7 +13,15 @@ from tests.support.postgres import Servers
 from tests.support.provider import OpenIdProvider, openid_provider, person
 from tests.support.service import Service, serving
 
-PEOPLE = {f"person-{number}": personal_code() for number in range(10)}
+PEOPLE = {f"person-{number}": personal_code() for number in range(24)}
+STAFF = {"pirha-1004": "records-officer", "pirha-1005": "archivist", "pirha-1006": "archivist"}
+_new = iter(PEOPLE.items())
+
+
+def newcomer() -> tuple[str, str, str]:
+    """Somebody whom the provider knows and no other test has: the provider's name for them, their code and birth day."""
+    who, (code, born) = next(_new)
+    return who, code, born
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +40,8 @@ def caller(service: Service) -> Iterator[Caller]:
 @pytest.fixture(scope="session")
 def provider(service: Service) -> Iterator[OpenIdProvider]:
     people = {key: person(key, code=code) for key, (code, _) in PEOPLE.items()}
+    people["from-elsewhere"] = person("from-elsewhere")
+    people |= {subject: person(subject, role=role) for subject, role in STAFF.items()}
     with openid_provider(service, people) as running:
         yield running
 

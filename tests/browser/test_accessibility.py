@@ -1,4 +1,4 @@
-"""axe-core finds nothing on any page, in both themes."""
+"""Every page in every state: axe finds nothing in either theme, none is heavy, none runs out of its width, none is forgotten."""
 
 from __future__ import annotations
 
@@ -6,93 +6,61 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
-from tests.browser.scene import DESKTOP, PHONE, Scene, signed_in, staff, window
-from tests.support.caller import Caller, personal_code
+from tests.browser import walks, walks_staff
+from tests.browser.scene import DESKTOP, PHONE, Scene, signed_in, window
+from tests.browser.walk import Walk, Way, page_routes
+from tests.support.caller import Caller
 
-AXE = Path(__file__).parents[1] / "node/node_modules/axe-core/axe.min.js"
-RUN = """async () => (await axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}))
-    .violations.map(v => `${v.id}: ${v.nodes.map(n => n.target.join(" ")).join(", ")}`)"""
-
-ANYBODY = ["/", "/sign-in/staff", "/about", "/accessibility", "/feedback", "/nothing-here"]
-STAFF = [("pirha-1001", "coordinator", "/desk/coordinator"), ("pirha-1004", "records-officer", "/desk/records"),
-         ("pirha-1005", "archivist", "/desk/archive")]  # fmt: skip
-
-
-def mine(scene: Scene) -> list[str]:
-    """Every page of the client's that a link leads to."""
-    consent = f"/my/consents/{scene.consent}"
-    papers = [f"/my/documents/{one}" for one in (scene.feedback, scene.waiting, scene.hostile)]
-    asks = [f"/my/requests/new?kind={kind}" for kind in ("correction", "log-names", "log-older", "feedback")]
-    return [
-        "/my", "/my/log", "/my/log?show=own", "/my/cases", "/my/documents", *papers, "/my/consents", consent,
-        f"{consent}/withdraw", f"{consent}/withdraw?clause=2", "/my/prohibitions", "/my/prohibitions/new", "/my/requests",
-        *asks, "/my/representatives", "/my/representatives/new", "/my/language", "/my/exports", "/sign-in/act-for",
-    ]  # fmt: skip
+WAYS = [
+    walks_staff.empty_desks, walks.anybody, walks.client, walks.pressing, walks.ended, walks.nothing_kept, walks.bare,
+    walks.three_cases, walks.for_another, walks.young, walks.exports, walks.wrong_doors, walks_staff.coordinator,
+    walks_staff.records, walks_staff.fees, walks_staff.wrong_persons_papers, walks_staff.archivists, walks_staff.rare_faults,
+]  # fmt: skip
 
 
-def faults_of(page: Page, theme: Any) -> list[str]:
-    page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-    page.evaluate(AXE.read_text("utf-8"))
-    return [f"{theme} {page.url.partition('127.0.0.1')[2]}: {one}" for one in page.evaluate(RUN)]
+@pytest.fixture(scope="module")
+def walk(caller: Caller, chromium: Browser, scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Walk:
+    return Walk(caller, chromium, scene, tmp_path_factory.mktemp("walk"), "fi", PHONE)
 
 
-def look(caller: Caller, chromium: Browser, scene: Scene, language: str, size: Any) -> list[str]:
-    found: list[str] = []
-    url = caller.service.url
-
-    def visit(session: Any, paths: list[str]) -> None:
-        with window(chromium, url, language, session=session, size=size, bypass_csp=True) as (_, page):
-            for path in paths:
-                answer = page.goto(path)
-                assert answer is not None
-                assert answer.status in (200, 404), f"{path}: {answer.status}"
-                for theme in ("light", "dark"):
-                    found.extend(faults_of(page, theme))
-            if session is not None and paths[0] == "/my":
-                found.extend(_states(page))
-
-    visit(None, ANYBODY)
-    visit(signed_in(caller, scene.code), mine(scene))
-    visit(signed_in(caller, personal_code()[0], "nobody"), ["/my"])
-    for subject, role, path in STAFF:
-        more = [f"{path}/cases/{scene.case}", f"{path}/cases/{scene.case}/log"] if role == "coordinator" else []
-        visit(staff(caller, subject, role), [path, *more])
-    return found
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+def test_axe_finds_nothing_on_any_page_in_any_state_in_either_theme(walk: Walk, way: Way) -> None:
+    before = len(walk.faults)
+    assert walk.walk(way).faults[before:] == []
 
 
-def _states(page: Page) -> list[str]:
-    """What shows only after a press: a form with faults, the pause, an unfolded menu and log."""
-    found: list[str] = []
-    page.goto("/my/prohibitions/new")
-    page.locator("main button[type=submit]").click()
-    assert page.locator("#error-summary").is_visible()
-    found += faults_of(page, "light") + faults_of(page, "dark")
-    page.locator("#error-summary a").first.click()
-    assert page.evaluate("document.activeElement.id") == "who"
-    page.locator("#who").check()
-    page.locator("main button[type=submit]").click()
-    found += faults_of(page, "light")
-    page.locator("#what").check()
-    page.locator("main button[type=submit]").click()
-    found += faults_of(page, "light")
-    page.goto("/my/log")
-    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
-    return found + faults_of(page, "light") + faults_of(page, "dark")
+def test_no_page_is_forgotten(walk: Walk) -> None:
+    """A page with a route of its own that no walk comes to must be walked to, or named as leading on."""
+    assert page_routes() - walk.walk(*WAYS).routes == set()
 
 
-def test_axe_finds_nothing_in_either_theme(caller: Caller, chromium: Browser, scene: Scene) -> None:
-    assert look(caller, chromium, scene, "fi", PHONE) == []
+def test_no_page_loads_more_than_150_kilobytes(walk: Walk) -> None:
+    assert walk.walk(*WAYS).heavy == []
+
+
+def test_no_page_runs_out_of_its_width_nor_of_a_window_that_is_enlarged_to_four_times(walk: Walk) -> None:
+    assert walk.walk(*WAYS).wide == []
+
+
+def test_no_page_asks_anybody_else(walk: Walk) -> None:
+    assert walk.walk(*WAYS).asked == []
+
+
+def test_no_title_and_no_address_tells_anything_of_a_person(walk: Walk) -> None:
+    assert walk.walk(*WAYS).told == []
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("language", ["fi", "sv", "en"])
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
-def test_axe_finds_nothing_in_any_language_at_any_width(
-    caller: Caller, chromium: Browser, scene: Scene, language: str, size: Any
+def test_no_page_has_a_fault_in_any_language_at_any_width(
+    caller: Caller, chromium: Browser, scene: Scene, tmp_path: Path, language: str, size: Any
 ) -> None:
-    assert look(caller, chromium, scene, language, size) == []
+    walk = Walk(caller, chromium, scene, tmp_path, language, size).walk(*WAYS)
+    assert (walk.faults, walk.heavy, walk.wide, walk.told, walk.asked) == ([], [], [], [], [])
+    assert page_routes() - walk.routes == set()
 
 
 def test_the_keyboard_alone_reaches_the_content_and_shows_where_it_is(

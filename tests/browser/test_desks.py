@@ -1,72 +1,55 @@
-"""A records officer withholds a page in a browser, and the client sees on which provision."""
+"""The desks in a browser: a records officer withholds a page, two archivists take a transfer to its end."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.scene import DESKTOP, PHONE, aside, signed_in, staff, window
-from tests.browser.test_accessibility import faults_of
-from tests.browser.test_journeys import WORDS
+from tests.browser.archive import archive_of
+from tests.browser.scene import aside, signed_in, window
+from tests.browser.steps import WORDS, said, sign_in_at_work, ways
 from tests.support.caller import Caller, must, permit, personal_code
 from tests.support.sessions import browser
+from tests.transfers.conftest import FIRST, SECOND
 from tests.web.test_withholding import filed_pdf
 from vault.rules.requests import PROVISIONS
 
 REASON = "sivulla on toisen ihmisen tietoja"
 
 
-@pytest.mark.parametrize(
-    ("language", "size", "scripts"),
-    [
-        ("fi", PHONE, True),
-        pytest.param("sv", DESKTOP, True, marks=pytest.mark.long),
-        pytest.param("en", DESKTOP, False, marks=pytest.mark.long),
-    ],
-)
+@ways("fi-phone-scripts", "sv-desktop-plain", "en-desktop-scripts")
 def test_12_a_page_is_withheld_at_the_desk_and_the_client_sees_the_provision(
     caller: Caller, chromium: Browser, language: str, size: Any, scripts: bool
 ) -> None:
+    say = WORDS[language]
     code, born = personal_code()
     case = caller.open_case(personal_identity_code=code, born=born)
     caller.consent(case, [permit("kela")])
     document = filed_pdf(caller, case)
-    hers, officer = signed_in(caller, code), staff(caller, "pirha-1004", "records-officer")
-    found: list[str] = []
-    how: dict[str, Any] = {"size": size, "java_script_enabled": scripts, "bypass_csp": True}
-
-    def check(page: Page) -> None:
-        if scripts:
-            found.extend(faults_of(page, "light") + faults_of(page, "dark"))
-            assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], page.url
-
+    hers = signed_in(caller, code)
+    how: dict[str, Any] = {"size": size, "java_script_enabled": scripts}
     with window(chromium, caller.service.url, language, session=hers, **how) as (_, page):
-        _ask_for_it(page, document, check)
+        _ask_for_it(page, document)
     asked = aside(_request_of, caller, hers)
-    with window(chromium, caller.service.url, language, session=officer, **how) as (_, page):
-        _withhold_the_second_page(page, WORDS[language], asked, document, check)
+    with window(chromium, caller.service.url, language, **how) as (_, page):
+        sign_in_at_work(page, "pirha-1004", say)
+        _withhold_the_second_page(page, say, asked, document)
     with window(chromium, caller.service.url, language, session=hers, **how) as (_, page):
         page.goto(f"/my/documents/{document}")
-        provision = PROVISIONS["621-1999-11"].law.in_language(language)
-        expect(page.locator("main .notice.warn")).to_contain_text(provision)
-        expect(page.locator("main .notice.warn")).to_contain_text(REASON)
-        expect(page.get_by_role("link", name=WORDS[language]("Read the pages that you get"))).to_be_visible()
-        check(page)
+        expect(page.locator("main")).to_contain_text(PROVISIONS["621-1999-11"].law.in_language(language))
+        expect(page.locator("main")).to_contain_text(REASON)
+        expect(page.get_by_role("link", name=say("Read the pages that you get"))).to_be_visible()
         page.goto(f"/my/requests/{asked}")
-        check(page)
-    assert found == []
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
 
 
-def _ask_for_it(page: Page, document: str, check: Any) -> None:
+def _ask_for_it(page: Page, document: str) -> None:
     page.goto(f"/my/documents/{document}")
-    check(page)
-    page.locator("main a.button[href^='/my/requests/new']").click()
-    check(page)
+    page.locator("main a[href^='/my/requests/new?kind=export-review']").click()
     page.locator("main form button[type=submit]").click()
     page.wait_for_url("**/my/requests/*")
-    check(page)
 
 
 def _request_of(caller: Caller, session: Any) -> str:
@@ -74,31 +57,60 @@ def _request_of(caller: Caller, session: Any) -> str:
         return str(must(http.get("/v1/me/requests"))["items"][0]["id"])
 
 
-def _withhold_the_second_page(page: Page, say: Any, asked: str, document: str, check: Any) -> None:
-    for path in ("/desk/records/new", "/desk/records/ended", "/desk/records/misfiled", "/desk/records/differences"):
-        page.goto(path)
-        check(page)
-    page.goto("/desk/records")
-    check(page)
+def _withhold_the_second_page(page: Page, say: Any, asked: str, document: str) -> None:
     page.locator(f"a[href='/desk/records/requests/{asked}']").click()
-    check(page)
-    for name in ("answer", "refuse", "extend", "fee"):
-        page.goto(f"/desk/records/requests/{asked}/{name}")
-        check(page)
-    page.goto(f"/desk/records/requests/{asked}")
     page.locator(f"a[href$='/papers/{document}']").click()
     page.locator("#reason").fill("tarkistan")
-    check(page)
     page.get_by_role("button", name=say("Give the reason")).click()
     page.get_by_role("button", name=say("Decide")).click()
     expect(page.locator("#error-summary")).to_be_visible()
-    check(page)
     page.locator("input[value='pages-withheld']").check()
     page.locator("#pages").fill("2")
     page.locator("#provision").select_option("621-1999-11")
     page.locator("#decision_reason").fill(REASON)
     page.get_by_role("button", name=say("Decide")).click()
-    expect(page.get_by_role("status")).to_have_text(say("The decision is made. The client sees it now."))
-    check(page)
-    page.goto(f"/desk/records/requests/{asked}/papers/{document}")
-    check(page)
+    said(page, say("The decision is made. The client sees it now."))
+
+
+@ways("fi-desktop-scripts", "sv-phone-plain", "en-desktop-plain")
+def test_p08_two_archivists_take_a_transfer_to_its_end(
+    caller: Caller, chromium: Browser, tmp_path: Path, language: str, size: Any, scripts: bool
+) -> None:
+    say, archive = WORDS[language], archive_of(caller, tmp_path)
+    case, transfer = archive.due_of(*personal_code(), b"one paper")
+    how: dict[str, Any] = {"size": size, "java_script_enabled": scripts}
+    with (
+        window(chromium, caller.service.url, language, **how) as (_, one),
+        window(chromium, caller.service.url, language, **how) as (_, other),
+    ):
+        for page, who in ((one, FIRST), (other, SECOND)):
+            sign_in_at_work(page, who, say)
+            page.locator(f"a[href='/desk/archive/transfers/{transfer}']").click()
+        _approve(one, say)
+        expect(one.locator("main")).to_contain_text(say("You have approved. Another archivist must approve too."))
+        assert archive.work(5) == [], "one approval packages nothing"
+        _approve(other, say)
+        archive.work(2)
+        one.reload()
+        one.locator("#receipt").fill("a.b.c")
+        one.get_by_role("button", name=say("Hand in")).click()
+        expect(one.locator("#receipt-error")).to_be_visible()
+        assert aside(archive.state, transfer) == "sent"
+        one.locator("#receipt").fill(archive.sign(transfer))
+        one.get_by_role("button", name=say("Hand in")).click()
+        expect(one.locator("main")).to_contain_text("arkistonhoitaja")
+        assert aside(archive.case_keys, case) > 0, "nothing is destroyed before it was read back"
+        archive.work(5)
+        other.reload()
+        expect(other.locator("main")).to_contain_text(say("Archived, active copy destroyed"))
+        expect(other.locator("main")).to_contain_text(say("Read back and verified"))
+    archive.stop()
+    assert (aside(archive.state, transfer), aside(archive.case_keys, case)) == ("shredded", 0)
+
+
+def _approve(page: Page, say: Any) -> None:
+    """In two steps: what follows is told, then the press."""
+    page.get_by_role("link", name=say("Approve"), exact=True).click()
+    expect(page.locator("main")).to_contain_text(say("This is what will follow. Nothing has happened yet."))
+    page.get_by_role("button", name=say("Approve"), exact=True).click()
+    page.wait_for_url("**/transfers/*")

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.scene import PHONE, Scene, aside, signed_in, window
-from tests.browser.test_accessibility import faults_of
-from tests.browser.test_journeys import WORDS
+from tests.browser.steps import WORDS
+from tests.browser.walk import faults_of
 from tests.support.caller import Caller
 from vault.services.sessions import Session
 from vault.web.session import encode_secret

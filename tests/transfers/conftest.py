@@ -38,6 +38,8 @@ ORIGIN = "transfers.test/log"
 class Scene:
     """What the tests of transfers do, in one line each."""
 
+    origin = ORIGIN
+
     def __init__(self, service: Service, caller: Caller, folder: Path) -> None:
         self.service, self.caller, self.folder = service, caller, folder
         self.deposit = folder / "archive"
@@ -106,7 +108,7 @@ class Scene:
         known: dict[str, Any] = {
             "door": PostgresDoor(pool, pool, keyring), "claims": PostgresClaims(pool), "keyring": keyring,
             "store": DirectoryStore(self.service.folder / "objects"), "deposit": DirectoryDeposit(self.deposit),
-            "prover": Prover(PostgresLog(pool), log_vkey(keyring, ORIGIN), wait_s=10),
+            "prover": Prover(PostgresLog(pool), log_vkey(keyring, self.origin), wait_s=10),
         }  # fmt: skip
         wrap = parts.pop("wrap", {})
         try:
@@ -154,11 +156,11 @@ class Scene:
 
 
 @contextlib.contextmanager
-def sequencing(service: Service) -> Iterator[None]:
+def sequencing(service: Service, origin: str = ORIGIN) -> Iterator[None]:
     """The log's sequencer beside the test, in a thread of its own."""
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
-    keeper = Sequencer(PostgresTree(service.database.url("sequencer")), service.keyring, ORIGIN)
+    keeper = Sequencer(PostgresTree(service.database.url("sequencer")), service.keyring, origin)
     thread = threading.Thread(target=lambda: loop.run_until_complete(keeper.run(stop, interval_s=0.02)))
     thread.start()
     try:
