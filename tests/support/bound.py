@@ -29,7 +29,7 @@ class Holder:
     def proof(self, method: str, path: str, *, header: dict[str, Any] | None = None, **changes: Any) -> str:
         """A proof for this request; a change to None leaves the claim out."""
         known: dict[str, Any] = {
-            "jti": uuid.uuid4().hex, "htm": method, "htu": self.caller.service.url + path.partition("?")[0], "iat": int(time.time()),
+            "jti": uuid.uuid4().hex, "htm": method, "htu": self.caller.demo.issuer + path.partition("?")[0], "iat": int(time.time()),
             "nonce": self.nonce,
         }  # fmt: skip
         if path != TOKEN_PATH:

@@ -212,3 +212,16 @@ def test_a_revoked_bound_token_is_dead_with_a_good_proof_too(caller: Caller, hol
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith('DPoP error="invalid_token"')
     assert caller.http.get(CASES).headers["www-authenticate"].startswith('Bearer realm="vault", DPoP algs="EdDSA ')
+
+
+@pytest.mark.parametrize("size", [5_000, 20_000, 100_000])
+def test_a_proof_of_any_size_is_refused_plainly(holder: Holder, size: int) -> None:
+    """What is larger than a header may be is refused by whoever reads it first."""
+    read = holder.get(CASES, holder.proof("GET", CASES, more="m" * size))
+    grant = holder.caller.grant(holder.form(KELA), DPoP=holder.proof("POST", TOKEN_PATH, more="m" * size))
+    if read.status_code == 431:
+        assert (read.json()["code"], grant.json()["code"]) == ("header-too-large", "header-too-large")
+    else:
+        assert challenged(read, "invalid_dpop_proof") is None
+        assert refused(grant) is None
+    assert holder.get(CASES).status_code == 200

@@ -1,4 +1,4 @@
-"""The vault's own token-signing key is changed while two services run: no token is lost, none of an ended key accepted."""
+"""Two services over one database and one keyring: one nonce, one memory of what was used, ended or suspended, one change of keys."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tests.support.bound import Holder
 from tests.support.caller import KELA, Acting, Caller, must
 from tests.support.service import Service
 from tests.web.test_tokens import form_of, minted
+from vault.demo.caller import system_form
 from vault.oauth.jose import decode_b64
 from vault.oauth.tokens import IssuerKeys
 
@@ -80,6 +81,29 @@ def test_the_issuers_key_is_changed_on_every_replica_without_a_restart(caller: C
         assert is_in_force(one, after)
     assert [kid for kid, _ in caller.service.keyring.issuer_keys()] == [newest]
     caller.forget()
+
+
+@pytest.mark.parametrize("how", ["revoked", "suspended"])
+def test_p06_what_ends_a_token_at_one_replica_ends_it_at_the_other(caller: Caller, replica: Caller, how: str) -> None:
+    token = must(caller.grant(form_of(caller, KELA)))["access_token"]
+    bearer, bound = Acting(replica.http, token), Holder(replica)
+    bound.fetch(KELA)
+    path = "/v1/cases"
+
+    def asked() -> list[int]:
+        return [bearer.get(path).status_code, bound.get(path).status_code]
+
+    assert asked() == [200, 200]
+    if how == "suspended":
+        caller.service.operate(lambda registry: registry.suspend("kela"))
+    for ended, place in ((token, 0), (bound.token, 1)) if how == "revoked" else ():
+        client = system_form(caller.demo, caller.agency("kela").applications[place])
+        form = {"token": ended} | {name: value for name, value in client.items() if name != "grant_type"}
+        must(caller.http.post("/oauth/revoke", data=form))
+    assert asked() == [401, 401]
+    if how == "suspended":
+        caller.service.operate(lambda registry: registry.suspend("kela", suspended=False))
+        caller.forget()
 
 
 def test_both_replicas_hand_out_and_accept_one_nonce(caller: Caller, replica: Caller) -> None:
