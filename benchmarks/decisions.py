@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
@@ -22,6 +23,7 @@ from benchmarks.world import OPENED, PURPOSE, SIZE, Filed, Token, reader_tokens
 from vault.adapters.postgres.bootstrap import make_database
 
 SIZES = (10, 1_000, 100_000)
+QUICK_SIZES = (10, 1_000, 10_000)
 SMALL_TABLE_ROWS = 1_000
 TARGET = 1.5
 DECIDE = f"SELECT vault.decide($1, '{READER.id}', NULL, '{READER.member_role}', '{READERS[0]}', 'read', '{PURPOSE}', vault.clock())"
@@ -38,11 +40,13 @@ class Decisions(msgspec.Struct, frozen=True):
     sequential_scans: dict[str, int]
 
 
-async def measure_decisions(place: Place, case: Filed, *, asks: int, repeats: int) -> list[Decisions]:
+async def measure_decisions(
+    place: Place, case: Filed, *, sizes: Sequence[int], asks: int, repeats: int
+) -> list[Decisions]:
     """Make the databases, measure them in turn, print."""
     await _read_once(place, case)
     async with AsyncExitStack() as stack:
-        worlds = [await stack.enter_async_context(_World(place, case, size)) for size in SIZES]
+        worlds = [await stack.enter_async_context(_World(place, case, size)) for size in sizes]
         for world in worlds:
             await world.round(asks)
             await world.begin_counting()
