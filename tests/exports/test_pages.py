@@ -14,7 +14,7 @@ def test_one_press_a_wait_a_download_and_a_removal(scene: Scene) -> None:
     her = scene.person(b"x" * 1000, b"y" * BIG)
     page = her.http.get("/my/exports").text
     assert "Ota kaikki kotiin" in page
-    assert "10 MB" in page
+    assert "10\N{NO-BREAK SPACE}MB" in page
     assert 'value="without"' in page
     ordered = her.http.post("/my/exports", data={"large": "without", "form_token": form_token(her.session)})
     assert ordered.status_code == 303

@@ -15,10 +15,11 @@ from vault.rules import catalogue
 from vault.rules.days import HELSINKI
 from vault.rules.reasons import Basis, Reason
 from vault.rules.reasons import text as explanation
-from vault.rules.requests import PROVISIONS
+from vault.rules.requests import CLOCKS, PROVISIONS
 
 # English as Finnish authorities write it: day before month.
 _LOCALES = {"fi": "fi_FI", "sv": "sv_FI", "en": "en_GB"}
+_HELD = "\u00a0"
 _UNITS = ("B", "kB", "MB", "GB")
 
 
@@ -36,14 +37,14 @@ class Words:
             "listed": self.listed, "names": self.names, "party": self.party, "role": self.role, "purpose": self.purpose,
             "process": self.process, "document_type": self.document_type, "protected_class": self.protected_class,
             "action": self.action, "language_name": self.language_name, "capacity": self.capacity,
-            "verification": self.verification, "reason": self.reason, "law": self.law, "law_meaning": self.law_meaning, "first_upper": first_upper, "first_lower": first_lower, "iso": iso,
+            "verification": self.verification, "reason": self.reason, "law": self.law, "law_meaning": self.law_meaning, "clock_law": self.clock_law, "first_upper": first_upper, "first_lower": first_lower, "iso": iso,
         }  # fmt: skip
 
     def day(self, value: str | dt.date | dt.datetime | None) -> str:
-        """A day in words: ``2. maaliskuuta 2026``."""
+        """A day in words: ``2. maaliskuuta 2026``; its number and its month stay on one line."""
         if value is None:
             return ""
-        return dates.format_date(_day(value), "long", locale=self._locale)
+        return dates.format_date(_day(value), "long", locale=self._locale).replace(" ", _HELD, 1)
 
     def moment(self, value: str | dt.datetime | None) -> str:
         """A day with its time."""
@@ -56,7 +57,8 @@ class Words:
         if value is None:
             return ""
         time = _instant(value).astimezone(HELSINKI)
-        return {"fi": f"klo {time:%H.%M}", "sv": f"kl. {time:%H.%M}"}.get(self.language, f"at {time:%H:%M}")
+        told = {"fi": f"klo {time:%H.%M}", "sv": f"kl. {time:%H.%M}"}.get(self.language, f"at {time:%H:%M}")
+        return told.replace(" ", _HELD)
 
     def size(self, size_bytes: int) -> str:
         """A size as people read it: ``1,4 MB``."""
@@ -66,7 +68,7 @@ class Words:
                 break
             size /= 1000
         shape = "#,##0" if size >= 10 or unit == "B" else "#,##0.#"
-        return f"{numbers.format_decimal(size, shape, locale=self._locale)} {unit}"
+        return f"{numbers.format_decimal(size, shape, locale=self._locale)}{_HELD}{unit}"
 
     def number(self, value: int) -> str:
         return numbers.format_decimal(value, locale=self._locale)
@@ -127,6 +129,10 @@ class Words:
     def law_meaning(self, provision: str) -> str:
         """What that law says, in plain words."""
         return PROVISIONS[provision].meaning.in_language(self.language) if provision in PROVISIONS else ""
+
+    def clock_law(self, source: str) -> str:
+        """The law behind a request's clock."""
+        return CLOCKS[source].in_language(self.language) if source in CLOCKS else source
 
     def _name(self, table: Mapping[str, catalogue.Named], code: str) -> str:
         return table[code].name(self.language) if code in table else code

@@ -84,6 +84,40 @@ class Provision(msgspec.Struct, frozen=True):
     documents: bool = True
 
 
+_GDPR = Words(
+    "EU:n yleinen tietosuoja-asetus", "EU:s allmänna dataskyddsförordning", "EU General Data Protection Regulation"
+)
+
+
+def _articles(*numbers: int) -> Words:
+    fi, sv, en = (word.join(map(str, numbers)) for word in (" ja ", " och ", " and "))
+    many = len(numbers) > 1
+    return Words(f"{_GDPR.fi}, {fi} artikla", f"{_GDPR.sv}, {'artiklarna' if many else 'artikel'} {sv}",
+                 f"{_GDPR.en}, {'Articles' if many else 'Article'} {en}")  # fmt: skip
+
+
+_LOG_LAW = Words(
+    "asiakastietolaki (703/2023) 11 §", "kunduppgiftslagen (703/2023) 11 §", "Client Data Act (703/2023) § 11"
+)
+CLOCKS: Mapping[str, Words] = MappingProxyType(
+    {
+        "GDPR Art. 12(3), 15": _articles(12, 15),
+        "GDPR Art. 12(3), 16": _articles(12, 16),
+        "GDPR Art. 12(3); FI 703/2023 § 11": Words(
+            f"{_articles(12).fi}; {_LOG_LAW.fi}",
+            f"{_articles(12).sv}; {_LOG_LAW.sv}",
+            f"{_articles(12).en}; {_LOG_LAW.en}",
+        ),
+        "FI 703/2023 § 11": _LOG_LAW,
+        "FI 306/2019 § 10": Words(
+            "laki digitaalisten palvelujen tarjoamisesta (306/2019) 10 §",
+            "lagen om tillhandahållande av digitala tjänster (306/2019) 10 §",
+            "Act on the Provision of Digital Services (306/2019) § 10",
+        ),
+    }
+)
+"""The law behind each clock of vault.request_kind, as people read it."""
+
 PROVISIONS: Mapping[str, Provision] = MappingProxyType(
     {
         "1050-2018-34-health": Provision(

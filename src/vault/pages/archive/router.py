@@ -53,7 +53,19 @@ _GROUPS: Final = (
     (N_("Running"), ("packaged", "sent", "received", "verified", "on-hold", "retained")),
     (N_("Done"), ("shredded", "beyond-recovery", "cancelled")),
 )
-WORDS: Final = {"states": STATES, "waits": WAITS, "phases": PHASES}
+CHECKS: Final[Mapping[str, str]] = {
+    "decryption": N_("It opened with the archive's own key"),
+    "tar": N_("The tar file is whole"),
+    "paths": N_("No file lies outside the package"),
+    "bagit": N_("It is a BagIt package"),
+    "payload-manifest": N_("Every paper has the digest that stands in the list"),
+    "tag-manifest": N_("The lists themselves have the digests that were told"),
+    "file-set": N_("No file is missing, and none is too many"),
+    "oxum": N_("The number of files and bytes is right"),
+    "structure": N_("The folders are as described"),
+    "label": N_("The label agrees with the package"),
+}
+WORDS: Final = {"states": STATES, "waits": WAITS, "phases": PHASES, "checks": CHECKS}
 
 _FAULTS: Final[Mapping[str, str]] = {
     "receipt": N_("This is not the archive's signed receipt for exactly this package."),

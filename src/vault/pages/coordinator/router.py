@@ -14,6 +14,7 @@ from litestar.types import Guard
 from vault.errors import Forbidden
 from vault.model import CaseId
 from vault.pages.faults import HANDLERS
+from vault.pages.folding import days_of, folded
 from vault.pages.forms import page_guard
 from vault.pages.shell import language_of, render
 from vault.services.authorities import Authorities, AuthorityView
@@ -23,6 +24,7 @@ from vault.web.session import AnyRequest
 
 HOME: Final = "/desk/coordinator"
 PAGE: Final = 30
+LOG_PAGE: Final = 60
 After = Annotated[uuid.UUID | None, QueryParameter(name="after", required=False)]
 
 
@@ -57,12 +59,11 @@ def _one(parts: CoordinatorParts) -> list[HTTPRouteHandler]:
 
     @get("/cases/{case:uuid}/log", include_in_schema=False)
     async def log(request: AnyRequest, case: FromPath[uuid.UUID], after: After = None) -> Response[bytes]:
-        looking = Looking(newest=True, after=after, limit=PAGE)
+        looking = Looking(newest=True, after=after, limit=LOG_PAGE)
         secret = request.state.session.secret
         found, following = await parts.openings.told_of_case(secret, CaseId(case), looking, language_of(request))
-        return render(
-            request, "coordinator/log.html", case=case, openings=found, next=following, first=after is None
-        )  # fmt: skip
+        days = [(day, folded(items)) for day, items in days_of(found)]
+        return render(request, "coordinator/log.html", case=case, days=days, next=following, first=after is None)
 
     return [one, log]
 

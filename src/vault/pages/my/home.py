@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -17,7 +18,7 @@ from vault.pages.shell import language_of, redirect, render
 from vault.pages.texts import COOKIE, N_
 from vault.rules.catalogue import LANGUAGES
 from vault.services.ids import new_id
-from vault.services.mine_views import MyCase, MyReader, MyReaders
+from vault.services.mine_views import MyCase, MyReader, MyReaders, Party
 from vault.web.session import AnyRequest
 
 
@@ -52,6 +53,11 @@ def own_ways(reader: MyReader) -> list[Any]:
     return [way for way in itertools.chain(reader.ways, reader.protected) if way.basis == "own-document"]
 
 
+def parties(readers: Iterable[MyReader]) -> list[Party]:
+    """Each organisation once, in the order of the readers, whatever the role and the case."""
+    return list({(r.party.agency, r.party.unit): r.party for r in readers}.values())
+
+
 def home_handlers(parts: MyParts) -> list[HTTPRouteHandler]:
     mine = parts.mine
 
@@ -63,9 +69,11 @@ def home_handlers(parts: MyParts) -> list[HTTPRouteHandler]:
             return render(request, "my/nothing.html")
         readers = await mine.readers(secret, with_documents=False)
         cases = await everything(MyCase, lambda after: mine.cases(secret, after=after))
-        able = {r.party.agency for r in readers.readers if any(w.basis == "consent" for w in (*r.ways, *r.protected))}
+        groups = by_case(readers, cases)
         return render(
-            request, "my/home.html", about=about, readers=readers, cases=by_case(readers, cases), able=len(able), press_id=new_id()
+            request, "my/home.html", about=about, readers=readers, cases=groups, press_id=new_id(),
+            able=parties(reader for group in groups for reader in group.on_consent),
+            able_protected=parties(reader for group in groups for reader in group.protected),
         )  # fmt: skip
 
     @post("/pause", include_in_schema=False)

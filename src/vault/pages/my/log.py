@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from itertools import groupby
 from typing import Annotated
 
 import msgspec
@@ -13,9 +12,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 
 from vault.model import ConsentId
+from vault.pages.folding import Fold, days_of, folded
 from vault.pages.my.parts import MyParts, everything, secret_of
 from vault.pages.shell import language_of, render
-from vault.rules.days import helsinki_day
 from vault.services.mine_views import MyConsent
 from vault.services.openings import Looking, MyLog, Opening
 from vault.web.session import AnyRequest
@@ -31,19 +30,20 @@ class LogDay(msgspec.Struct, frozen=True):
     day: dt.date
     openings: list[Opening]
     denied: list[Opening]
-    acts: list[Opening]
+    acts: list[Opening | Fold]
+    acts_count: int
 
 
 def by_day(log: MyLog) -> list[LogDay]:
     """The days of a page of the log, in its order."""
-    days = groupby(log.items, key=lambda one: helsinki_day(dt.datetime.fromisoformat(one.at)))
-    return [_day(day, list(group)) for day, group in days]
+    return [_day(day, found) for day, found in days_of(log.items)]
 
 
 def _day(day: dt.date, found: list[Opening]) -> LogDay:
     denied = [one for one in found if one.decision == "deny"]
     opened = [one for one in found if one.act == "open" and one.decision != "deny"]
-    return LogDay(day, opened, denied, [one for one in found if one.act != "open" and one.decision != "deny"])
+    others = [one for one in found if one.act != "open" and one.decision != "deny"]
+    return LogDay(day, opened, denied, folded(others), len(others))
 
 
 def log_handlers(parts: MyParts) -> list[HTTPRouteHandler]:
