@@ -70,7 +70,7 @@ class Wrongly:
         self._fetched = 0.0
 
     def holder(self) -> Holder:
-        if time.monotonic() - self._fetched > 100:  # a token and a nonce that do not end meanwhile
+        if time.monotonic() - self._fetched > 60:  # a token and a nonce that do not end meanwhile
             self._kept, self._fetched = Holder(self._caller), time.monotonic()
             self._kept.fetch(KELA)
         return self._kept
