@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from tests.log.scene import Scene
@@ -92,6 +93,19 @@ async def test_p07_tampering_is_found_and_the_first_entry_is_named(
     await scene.sabotage(statement, entry)
     expected = entry if "p SET" not in statement else await scene.entry_at(123)
     assert named(await scene.monitor.round(full=True)) == (kind, 123, expected)
+
+
+@pytest.mark.parametrize("role", ["service", "tokens", "worker", "sequencer", "monitor"])
+async def test_09_nobody_who_serves_alters_or_removes_an_entry(scene: Scene, role: str) -> None:
+    """domain.md §14 no. 9; what a superuser removes all the same is found, as the tests above show."""
+    connection, entry = await scene.database.as_role(role), await scene.entry_at(5)
+    for statement in (
+        "DELETE FROM vault.entry WHERE id = $1",
+        "UPDATE vault.entry SET decision = 'deny' WHERE id = $1",
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(statement, entry)
+    assert (await scene.monitor.round(full=True)).findings == ()
 
 
 async def test_p07_an_upper_tile_is_compared_too(scene: Scene) -> None:

@@ -144,7 +144,7 @@ def test_p03_a_database_that_hangs_is_not_waited_for(case: tuple[Caller, str, st
 
 @pytest.mark.timeout(180)
 def test_p03_a_log_that_takes_no_entry_releases_nothing(case: tuple[Caller, str, str]) -> None:
-    """The database answers, but the entry cannot be written: it waits for a lock, or fails."""
+    """The database answers, but the entry cannot be written: it waits for a lock, or fails. domain.md §14 no. 9."""
     caller, the_case, document = case
     asks = everything(caller, the_case, document)
     locked, done = threading.Event(), threading.Event()

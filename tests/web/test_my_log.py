@@ -49,6 +49,25 @@ def test_p09_the_client_sees_who_opened_what_in_their_language(caller: Caller) -
         assert {item["actor"] for item in own} == {"client"}
 
 
+def test_09_the_clients_log_tells_the_ground_and_the_very_version_of_the_consent(caller: Caller) -> None:
+    """domain.md §14 no. 9: basis and consent version; each release repeats the digest of the consent that permitted it."""
+    code, case, document = shared_with_kela(caller)
+    first = caller.service.one("SELECT id FROM vault.consent WHERE case_id = $1::uuid ORDER BY id DESC LIMIT 1", case)
+    newer = caller.consent(case, [permit("kela"), permit("te-palvelut")], replaces=str(first))
+    assert caller.by(KELA).read(document).status_code == 200
+    with browser(caller.service, client_session(caller.service, code)) as hers:
+        permitted = [one for one in opened(hers.get("/v1/me/log")) if one["decision"] == "permit"]
+        earlier, later = sorted(permitted, key=lambda one: str(one["at"]))
+        assert (earlier["basis"], earlier["consent"], earlier["provision"]) == ("consent", str(first), 1)
+        assert (later["basis"], later["consent"], later["provision"]) == ("consent", newer, 1)
+        assert must(hers.get(f"/v1/me/consents/{newer}"))["replaces"] == str(first)
+    same = (
+        "SELECT count(*) FROM vault.entry e JOIN vault.consent c ON c.id = e.consent"
+        " WHERE e.document = $1::uuid AND e.decision = 'permit' AND e.act = 'open' AND e.provisions_digest = c.provisions_digest"
+    )
+    assert caller.service.one(same, document) == 2
+
+
 def test_what_is_not_theirs_answers_as_nothing(caller: Caller) -> None:
     code, case, _ = shared_with_kela(caller)
     with browser(caller.service, client_session(caller.service, personal_code()[0])) as stranger:

@@ -2,7 +2,7 @@
 
 The clocks stand in the database (vault.request_kind); the steps are the same table as vault.request_next. A provision is
 told with the answer; the way to the ombudsman is told with every refusal.
-Source: GDPR Art. 12(3)-(6), 15, 16; FI 703/2023 § 11; FI 1050/2018 § 34; FI 621/1999 § 11, § 25; design.md §3.3.
+Source: GDPR Art. 12(3)-(6), 15, 16; FI 703/2023 § 11; FI 381/2023 § 12; FI 1050/2018 § 34; FI 621/1999 § 11, § 25; design.md §3.3.
 """
 
 from __future__ import annotations
@@ -223,6 +223,19 @@ PROVISIONS: Mapping[str, Provision] = MappingProxyType(
                 "Tieto ei ole virheellinen tai puutteellinen.",
                 "Uppgiften är inte felaktig eller ofullständig.",
                 "The information is not wrong or incomplete.",
+            ),
+            documents=False,
+        ),
+        "381-2023-12": Provision(
+            Words(
+                "laki työllistymisen monialaisesta edistämisestä (381/2023) 12 §",
+                "lagen om sektorsövergripande främjande av sysselsättningen (381/2023) 12 §",
+                "Act on the Multisectoral Promotion of Employment (381/2023) § 12",
+            ),
+            Words(
+                "Tässä yhteistyössä ei ole oikeutta käsittelyn rajoittamiseen.",
+                "I detta samarbete finns inte rätten att få behandlingen begränsad.",
+                "In this cooperation there is no right to have the processing restricted.",
             ),
             documents=False,
         ),
