@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -187,3 +189,25 @@ def _nothing_left_over(scene: Scene) -> None:
         "INSERT INTO vault.transfer_claim (transfer, until) SELECT id, 'infinity' FROM vault.transfer"
         " ON CONFLICT (transfer) DO UPDATE SET until = 'infinity'"
     )
+
+
+def vault_command(scene: Scene, *arguments: str) -> str:
+    """The output of one command, as an operator would run it."""
+    database = scene.service.database
+    settings = scene.service.environment() | {
+        "VAULT_DATABASE_URL_OWNER": database.url(), "VAULT_DATABASE_URL_WORKER": database.url("worker"),
+        "VAULT_ARCHIVE_STORE": f"file://{scene.deposit}"}  # fmt: skip
+    ran = subprocess.run([sys.executable, "-m", "vault", *arguments], env=settings, cwd=scene.folder, capture_output=True,
+                         text=True, timeout=60, check=False)  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout + ran.stderr
+
+
+async def registered(scene: Scene, work: Any) -> None:
+    """Something done with the registry, as its owner."""
+    owner = await asyncpg.connect(scene.service.database.url())
+    try:
+        await prepare(owner)
+        await work(Registry(owner, scene.service.keyring))
+    finally:
+        await owner.close()

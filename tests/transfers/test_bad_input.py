@@ -10,7 +10,6 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 
 from tests.contract.test_locked_deposit import deposit_at, lock_bucket
@@ -18,11 +17,8 @@ from tests.support.caller import must
 from tests.support.proxy import Proxy
 from tests.support.rgw import Gateways
 from tests.support.service import run
-from tests.transfers.conftest import ARCHIVE, Scene
-from tests.transfers.test_transfers import _vault
+from tests.transfers.conftest import ARCHIVE, Scene, registered, vault_command
 from vault.adapters.deposits import directory
-from vault.adapters.postgres.pool import prepare
-from vault.adapters.postgres.registry import Registry
 from vault.archive.keys import SIGNING_FILE, load_signing_key, make_keys
 from vault.errors import InvalidInput
 from vault.formats.ageformat import new_identity
@@ -103,7 +99,7 @@ def test_p08_a_wrong_recipient_is_refused_when_it_is_registered(recipients: list
     before = scene.service.one("SELECT count(*) FROM vault.archive")
     given = [f"--recipient={text.format(one=scene.recipient)}" for text in recipients]
     with pytest.raises(AssertionError, match="recipient") as said:
-        _vault(scene, "transfer", "archive", ARCHIVE, "--agency", "pirha", "--fi", "X", *given, "--receipt-keys",
+        vault_command(scene, "transfer", "archive", ARCHIVE, "--agency", "pirha", "--fi", "X", *given, "--receipt-keys",
                str(scene.keys / "receipt-key.public.json"))  # fmt: skip
     assert "Traceback" not in str(said.value)
     assert scene.service.one("SELECT count(*) FROM vault.archive") == before
@@ -126,15 +122,6 @@ def test_p08_an_archive_whose_key_does_not_open_it_signs_nothing(scene: Scene, t
     assert (json.loads(line)["act"], json.loads(line)["why"]) == ("refuse", "none of the given identities opens it")
 
 
-async def _registry(scene: Scene, work: Any) -> None:
-    owner = await asyncpg.connect(scene.service.database.url())
-    try:
-        await prepare(owner)
-        await work(Registry(owner, scene.service.keyring))
-    finally:
-        await owner.close()
-
-
 def test_p08_a_receipt_signed_with_a_retired_key_is_refused(scene: Scene, tmp_path: Path) -> None:
     """The key was good when the case was sent; it leaked since, and counts no more."""
     made = make_keys(tmp_path / "leaked")
@@ -145,12 +132,12 @@ def test_p08_a_receipt_signed_with_a_retired_key_is_refused(scene: Scene, tmp_pa
         {"name": "recovery", "recipient": new_identity()[1]},
     ]
     name = {"fi": "Arkisto", "sv": "Arkivet", "en": "The archive"}
-    run(_registry(scene, lambda one: one.archive(ARCHIVE, "pirha", name, recipients, both, wait_days=0)))
+    run(registered(scene, lambda one: one.archive(ARCHIVE, "pirha", name, recipients, both, wait_days=0)))
     case, transfer = scene.due(b"a paper")
     scene.work(2)
     leaked = load_signing_key(tmp_path / "leaked" / SIGNING_FILE)
     forged = scene.sign(transfer, key=leaked)
-    assert "are refused from now on" in _vault(scene, "transfer", "retire-receipt-key", ARCHIVE, made.key_id)
+    assert "are refused from now on" in vault_command(scene, "transfer", "retire-receipt-key", ARCHIVE, made.key_id)
     answer = scene.hand_in(transfer, forged)
     assert (answer.status_code, answer.json()["code"]) == (422, "receipt-invalid")
     assert "a key that is not registered" in answer.json()["detail"]
@@ -160,7 +147,7 @@ def test_p08_a_receipt_signed_with_a_retired_key_is_refused(scene: Scene, tmp_pa
     assert scene.case_keys(case) == 2
     must(scene.hand_in(transfer, scene.sign(transfer)))
     with pytest.raises(InvalidInput):
-        run(_registry(scene, lambda one: one.retire_receipt_key(ARCHIVE, "nobody's")))
+        run(registered(scene, lambda one: one.retire_receipt_key(ARCHIVE, "nobody's")))
 
 
 def test_p08_a_receipt_for_another_transfer_or_replayed_is_told(scene: Scene) -> None:
@@ -178,7 +165,7 @@ def test_p08_a_receipt_for_another_transfer_or_replayed_is_told(scene: Scene) ->
 def test_p08_shredding_waits_for_the_waiting_time(scene: Scene) -> None:
     recipients = [{"name": "archive", "recipient": scene.recipient}]
     name = {"fi": "Arkisto", "sv": "Arkivet", "en": "The archive"}
-    run(_registry(scene, lambda one: one.archive(ARCHIVE, "pirha", name, recipients, scene.public)))
+    run(registered(scene, lambda one: one.archive(ARCHIVE, "pirha", name, recipients, scene.public)))
     try:
         case, transfer = scene.due(b"a paper")
         scene.work(2)
@@ -189,7 +176,7 @@ def test_p08_shredding_waits_for_the_waiting_time(scene: Scene) -> None:
         assert seen["waits_for"] == ["waiting-time"]
         left = dt.datetime.fromisoformat(seen["shred_from"]) - dt.datetime.now(dt.UTC)
         assert dt.timedelta(days=13, hours=23) < left <= dt.timedelta(days=14)
-        assert "waits for: the waiting time" in _vault(scene, "transfer", "status", transfer)
+        assert "waits: the waiting time" in vault_command(scene, "transfer", "status", transfer)
         assert scene.case_keys(case) == 2
         scene.service.sql(
             "UPDATE vault.transfer_state SET recorded_at = recorded_at - interval '14 days' WHERE transfer = $1::uuid",
@@ -197,7 +184,7 @@ def test_p08_shredding_waits_for_the_waiting_time(scene: Scene) -> None:
         )
         assert any("shredded" in line for line in scene.work())
     finally:
-        run(_registry(scene, lambda one: one.archive(ARCHIVE, "pirha", name, recipients, scene.public, wait_days=0)))
+        run(registered(scene, lambda one: one.archive(ARCHIVE, "pirha", name, recipients, scene.public, wait_days=0)))
 
 
 def test_p08_an_upload_that_has_not_ended_and_an_open_request_keep_the_case_here(scene: Scene) -> None:
@@ -275,7 +262,7 @@ def test_progress_is_told_in_bytes_documents_percent_and_time(scene: Scene) -> N
     seen = must(scene.archivist().get(f"/v1/transfers/{transfer}"))["progress"]
     assert (seen["percent"], seen["bytes"], seen["documents_all"]) == (50, 500, 2)
     assert seen["seconds_left"] >= 0
-    line = _vault(scene, "transfer", "status", transfer)
+    line = vault_command(scene, "transfer", "status", transfer)
     assert "packaging: 50 % (500 of 1000 bytes, document 0 of 2), about" in line
     assert "s left" in line
     # Whoever is not at it tells nothing.

@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.caller import must
 from tests.support.service import run
-from tests.transfers.conftest import Scene
+from tests.transfers.conftest import Scene, vault_command
 from vault.adapters.keyring import files
 from vault.adapters.keyring.file import FileKeyring
 from vault.adapters.postgres.door import PostgresDoor
@@ -222,21 +222,19 @@ def test_an_epoch_with_keys_under_it_is_not_destroyed(scene: Scene) -> None:
 def test_the_commands_rotate_and_rehearse(scene: Scene, tmp_path) -> None:
     import shutil
 
-    from tests.transfers.test_transfers import _vault
-
     copy = tmp_path / "copy"
     shutil.copytree(scene.service.folder / "keys", copy)
-    assert "the copy opens" in _vault(scene, "key", "rehearse", str(copy))
+    assert "the copy opens" in vault_command(scene, "key", "rehearse", str(copy))
     _, transfer = shredded(scene)
-    assert "waits for: vault key rotate" in _vault(scene, "transfer", "status", transfer)
-    told = _vault(scene, "key", "rotate")
+    assert "the operator runs: vault key rotate" in vault_command(scene, "transfer", "status", transfer)
+    told = vault_command(scene, "key", "rotate")
     assert "are beyond recovery from now on" in told
     assert "destroy every copy of: root:" in told
-    assert "beyond recovery since" in _vault(scene, "transfer", "status", transfer)
-    item = json.loads(_vault(scene, "transfer", "status", transfer, "--json"))[0]
+    assert "beyond recovery since" in vault_command(scene, "transfer", "status", transfer)
+    item = json.loads(vault_command(scene, "transfer", "status", transfer, "--json"))[0]
     assert (item["state"], item["shredded"]["alive"]) == ("beyond-recovery", [])
     with pytest.raises(AssertionError, match="lacks the root key"):
-        _vault(scene, "key", "rehearse", str(copy))
+        vault_command(scene, "key", "rehearse", str(copy))
 
 
 def test_p08_an_export_that_holds_its_papers_keeps_a_case_recoverable(scene: Scene) -> None:

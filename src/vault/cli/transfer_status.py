@@ -6,23 +6,18 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-WAITS = {
-    "hold": "a hold",
-    "unfinished-upload": "an upload that has not ended",
-    "open-request": "a person's request that is not answered yet",
-    "approvals": "the approval of two archivists",
-    "receipt": "the archive's receipt",
-    "waiting-time": "the waiting time",
-    "export": "the end of an export that holds its papers",
-    "key-rotation": "vault key rotate",
-}
+from vault.rules.transfer import State, waits
 
 
 def told(item: Mapping[str, Any], backup_days: int | None) -> Iterator[str]:
     """The lines for one transfer as ``Overview.transfers`` gives it; ``backup_days`` is how long backups are kept."""
     yield f"{item['id']}  {item['state']}  case {item['case']}, to {item['archive']}"
-    if item["waits_for"]:
-        yield f"   waits for: {', '.join(WAITS[code] for code in item['waits_for'])}"
+    for wait in waits(State(item["state"]), item["waits_for"]):
+        yield f"   waits: {wait.what}"
+        yield f"      so: {wait.do}"
+    for hold in item["holds"]:
+        who = f"{hold['unit'] or hold['agency']} ({hold['role']})"
+        yield f"   on hold since {hold['since'][:16]}Z by {who}; archivists see who in person, and the reason, on the transfer's page"
     if item["shred_from"] and item["state"] in {"verified", "retained"}:
         yield f"   the active copy is destroyed from {item['shred_from'][:16]}Z on"
     yield from _progress(item["progress"] or {})

@@ -10,10 +10,10 @@ Source: promise P8; design.md §2 (transfer, package, receipt); domain.md §11.3
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from vault.errors import Conflict
 
@@ -91,6 +91,45 @@ def next_state(state: State, event: Event) -> State:
         return TRANSITIONS[state][event]
     except KeyError:
         raise Conflict(f"a transfer that is {state} takes no {event}", code="transfer-state", field="state") from None
+
+
+class Wait(NamedTuple):
+    """What a transfer waits for, in a sentence, and what somebody can do about it."""
+
+    code: str
+    what: str
+    do: str
+
+
+_BEFORE: Final = "when that has ended, two archivists approve the transfer, and the package is made anew"
+_AFTER: Final = "the package stays at the archive and the case here; when that has ended, it goes on by itself up to the destruction"
+_LEFT: Final = {State.SENT, State.RECEIVED, State.VERIFIED, State.RETAINED}
+_WAITS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "hold": ("a hold keeps the case here", "who set it ends it, in the case"),
+        "open-request": ("a person's request for their records is not answered yet", "the records officer answers it"),
+        "unfinished-upload": ("a paper is still being filed", "it ends, or is given up, by itself"),
+        "approvals": ("two archivists must approve", "two different archivists approve it"),
+        "receipt": (
+            "the archive has not signed yet",
+            "at the archive: vault archive receive; then hand in the receipt",
+        ),
+        "waiting-time": ("the waiting time before the destruction runs", "nothing; it goes on by itself"),
+        "export": ("an export that holds its papers can still be fetched", "nothing; it ends by itself"),
+        "key-rotation": ("backups of the database could still open it", "the operator runs: vault key rotate"),
+    }
+)
+
+
+def waits(state: State, codes: Sequence[str]) -> list[Wait]:
+    """What stops a transfer and what to do, for ``codes`` as the database tells them; ``hold`` and the like differ by state."""
+    found = []
+    for code in codes:
+        what, do = _WAITS[code]
+        if code in {"hold", "open-request", "unfinished-upload"}:
+            do = f"{do}; {_AFTER if state in _LEFT else _BEFORE}"
+        found.append(Wait(code, what, do))
+    return found
 
 
 def diagram() -> str:

@@ -70,8 +70,19 @@ class Archived(msgspec.Struct, frozen=True):
     archive: str
     name: Names
     transfer: uuid.UUID
-    archived_at: str
+    archived_on: str
+    contact: Names | None = None
     retention_ends: str | None = None
+
+
+class Leaving(msgspec.Struct, frozen=True):
+    """Where a closed case goes. ``readable_until`` is the last day on which it is surely readable here; None: it may leave any moment."""
+
+    archive: str
+    name: Names
+    transfer: uuid.UUID
+    readable_until: str | None = None
+    contact: Names | None = None
 
 
 class CaseGiven(msgspec.Struct, frozen=True):
@@ -116,6 +127,7 @@ class MyCase(msgspec.Struct, frozen=True):
     holds: int = 0
     given: CaseGiven | None = None
     archived: Archived | None = None
+    leaving: Leaving | None = None
 
 
 # ---------------------------------------------------------------- my documents

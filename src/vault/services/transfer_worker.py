@@ -17,6 +17,7 @@ from typing import Any
 from vault.errors import (
     Conflict,
     DatabaseUnavailable,
+    Forbidden,
     IntegrityBroken,
     KeyUnopenable,
     ObjectTampered,
@@ -50,6 +51,12 @@ _CLAIM = dt.timedelta(minutes=2)
 POLL = dt.timedelta(minutes=1)
 RETRY = dt.timedelta(minutes=5)
 OWN_KEY = "this transfer's own key (the vault's, until the case is shredded)"
+_REFUSED: Mapping[Act, str] = {
+    Act.PACKAGE: "nothing was packaged: a hold, a person's request or an upload came in between, or the case was opened again",
+    Act.VERIFY: "nothing was read back: the transfer has moved on meanwhile",
+    Act.DESTROY: "nothing was destroyed: a hold or a person's request came in between, or the archive's store does not say that the"
+    " package is locked to the end of its keeping",
+}
 _NOT_THE_SAME = "REJECTED: what was read back is not what the archive signed for"
 
 
@@ -129,6 +136,15 @@ class TransferWorker:
             case _:
                 return await self._remove(taken)
 
+    async def _ask(self, taken: Taken, act: Act) -> Clearance:
+        """Ask the door; a refusal is told in words of the transfer, and what it waits for is found within a minute."""
+        try:
+            return await self._door.ask(taken.secret, act, case=taken.case)
+        except Forbidden:
+            raise Conflict(
+                f"{_REFUSED[act]}; how it stands now says what it waits for", code="transfer-state"
+            ) from None
+
     # ---------------------------------------------------------------- packaging
 
     async def _package(self, taken: Taken, known: Mapping[str, Any]) -> str:
@@ -149,7 +165,7 @@ class TransferWorker:
 
     async def _draft(self, taken: Taken) -> Clearance:
         """The case's keys and facts as of the draft, which is recorded first where there is none."""
-        cleared = await self._door.ask(taken.secret, Act.PACKAGE, case=taken.case)
+        cleared = await self._ask(taken, Act.PACKAGE)
         if cleared.facts["draft"] is not None:
             return cleared
         identity, recipient = new_identity()
@@ -157,7 +173,7 @@ class TransferWorker:
             cleared, f"case:{taken.case}", f"transfer.identity|{taken.transfer}", identity.encode()
         )
         await self._door.act("transfer_prepare", taken.secret, taken.transfer, recipient, sealed)
-        return await self._door.ask(taken.secret, Act.PACKAGE, case=taken.case)
+        return await self._ask(taken, Act.PACKAGE)
 
     async def _made(
         self, taken: Taken, known: Mapping[str, Any], cleared: Clearance, package: Package
@@ -226,7 +242,7 @@ class TransferWorker:
             await self._door.act("transfer_done", taken.secret, taken.transfer, "reject", None)
             return _NOT_THE_SAME
         await self._verified(taken, known)
-        permit = await self._door.ask(taken.secret, Act.DESTROY, case=taken.case)
+        permit = await self._ask(taken, Act.DESTROY)
         done = await self._door.act("case_shred", taken.secret, taken.transfer, permit.entry)
         return f"shredded, {done.facts['keys']} keys"
 
@@ -259,7 +275,7 @@ class TransferWorker:
     async def _is_there(self, taken: Taken, known: Mapping[str, Any]) -> bool:
         """Whether what lies in the archive's store is, byte for byte and opened, the package that was made."""
         told, expected = known["package"], expected_of(known)
-        cleared = await self._door.ask(taken.secret, Act.VERIFY, case=taken.case)
+        cleared = await self._ask(taken, Act.VERIFY)
         self._progress.begin("reading-back", told["size"], 0)
         pieces = self._deposit.fetch(Names(taken.transfer).package, told["version"])
         identities = self._identities(taken, cleared)

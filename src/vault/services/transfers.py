@@ -13,9 +13,11 @@ from joserfc.jwk import OKPKey
 from vault.errors import Conflict, Hidden, InvalidInput
 from vault.formats.ageformat import Digest
 from vault.formats.receipt import Expected, load_public_keys, parse_receipt, verify_receipt
-from vault.model import Act, TokenSecret
+from vault.model import Act, Clearance, KeyKind, TokenSecret
 from vault.ports import Door, Keyring
+from vault.rules.transfer import State, waits
 from vault.services.cases import Page, page_of, unbase64
+from vault.services.tokens import name_context
 
 _OUTCOMES = ("given", "refused", "not-found")
 
@@ -70,14 +72,28 @@ class Transfers:
         items = msgspec.convert(listed.facts["items"], list[dict[str, Any]])
         for item in items:
             del item["receipt"]
+            self._explain(listed, item)
         return page_of(items, listed.facts, self._door.promise(listed.entry, listed.leaf, listed.at))
 
     async def get(self, secret: TokenSecret, transfer: uuid.UUID) -> tuple[dict[str, Any], str]:
         """One transfer with its history, and the promise of the entry."""
         listed = await self._door.ask(secret, Act.LIST, about={"target": "transfer", "transfer": transfer})
         [item] = msgspec.convert(listed.facts["items"], list[dict[str, Any]])
+        self._explain(listed, item)
         item["receipt"] = await self._receipt(secret, transfer, item["receipt"])
         return item, self._door.promise(listed.entry, listed.leaf, listed.at)
+
+    def _explain(self, listed: Clearance, item: dict[str, Any]) -> None:
+        """What it waits for and what to do; of each hold who set it and when, and why where the door gave the case's key."""
+        item["waits"] = [wait._asdict() for wait in waits(State(item["state"]), item["waits_for"])]
+        case, key = item["case"], listed.key(KeyKind.CASE, item["case"])
+        for hold in item["holds"]:
+            name, reason = hold.pop("sealed_name"), hold.pop("sealed_reason")
+            hold["name"] = self._keyring.open_own(
+                name_context(hold["agency"], hold.pop("subject")), unbase64(name)
+            ).decode()
+            if key is not None:
+                hold["reason"] = self._keyring.open(listed, key.name, f"case.hold|{case}", unbase64(reason)).decode()
 
     async def _receipt(self, secret: TokenSecret, transfer: uuid.UUID, sealed: str | None) -> dict[str, Any] | None:
         """What the archive signed: who received the package, when, and which checks it passed; verified anew."""

@@ -99,7 +99,12 @@ class Overview:
 
     async def transfers(self, transfer: uuid.UUID | None) -> list[dict[str, Any]]:
         """One transfer, or all that have not come to their end; ``shredded`` says what could still open it."""
-        return [row["told"] for row in await self._owner.fetch(_TRANSFERS, transfer)]
+        found: list[dict[str, Any]] = [row["told"] for row in await self._owner.fetch(_TRANSFERS, transfer)]
+        for item in found:
+            item["holds"] = [
+                {name: hold[name] for name in ("id", "since", "agency", "unit", "role")} for hold in item["holds"]
+            ]
+        return found
 
     async def has_lookup_key(self) -> bool:
         return bool(await self._owner.fetchval(_LOOKUP))

@@ -61,7 +61,22 @@ _CONFLICT: Mapping[str, tuple[str, str]] = {
         "nothing-to-confirm",
         "only what a guardian signed is confirmed, from the 18th birthday on, and once",
     ),
-    "transfer-state": ("transfer-state", "the transfer is in a state that does not allow this"),
+    "transfer-state": (
+        "transfer-state",
+        "the transfer is in a state that does not allow this: it has moved on, or the case was opened again; look at how it stands now",
+    ),
+    "transfer-hold": (
+        "transfer-hold",
+        "a hold keeps the case here: nothing is sent or destroyed until who set it ends it; the transfer's page says who and why",
+    ),
+    "transfer-open-request": (
+        "transfer-open-request",
+        "a person's request for these records is not answered yet: nothing is sent or destroyed until the records officer has answered it",
+    ),
+    "transfer-unfinished-upload": (
+        "transfer-unfinished-upload",
+        "a paper of the case is still being filed: nothing is packaged until that has ended; one that was given up is cleared by itself",
+    ),
     "keys-left": ("keys-left", "keys still stand under a key that is to be destroyed; rotate again"),
     "already-answered": ("already-answered", "the request is answered already, in another way"),
     "receipt-mismatch": ("receipt-mismatch", "the receipt is for another package than the one that was sent"),

@@ -35,14 +35,26 @@ STATES: Final[Mapping[str, str]] = {
     "retained": N_("At the archive, kept here too for now"),
     "cancelled": N_("Cancelled: the case was opened again"),
 }
-WAITS: Final[Mapping[str, str]] = {
-    "approvals": N_("Two archivists must approve"),
-    "receipt": N_("The archive has not signed yet"),
-    "hold": N_("Something is pending in the case: a hold, or somebody's request for their own records"),
-    "unfinished-upload": N_("A paper is still being filed"),
-    "waiting-time": N_("The waiting time before destruction runs"),
-    "key-rotation": N_("The month's key is destroyed after its other keys have been wrapped anew"),
+WAITS: Final[Mapping[str, tuple[str, str]]] = {
+    "approvals": (N_("Two archivists must approve"), ""),
+    "receipt": (
+        N_("The archive has not signed yet"),
+        N_("Receive the package at the archive, and hand in the receipt below."),
+    ),
+    "hold": (N_("A hold keeps the case here"), N_("Ask who set it. They end it in the case when it is settled.")),
+    "open-request": (
+        N_("Somebody's request for their own records is not answered yet"),
+        N_("The records officer answers it. Then this goes on."),
+    ),
+    "unfinished-upload": (N_("A paper is still being filed"), N_("It ends, or is given up, by itself.")),
+    "waiting-time": (N_("The waiting time before destruction runs"), N_("It goes on by itself.")),
+    "export": (N_("The client's own copy, which holds its papers, can still be fetched"), N_("It ends by itself.")),
+    "key-rotation": (
+        N_("Backups of the database could still open it"),
+        N_("The operator rotates the keys; then no backup opens it any more."),
+    ),
 }
+HELD: Final = ("hold", "open-request", "unfinished-upload")
 PHASES: Final[Mapping[str, str]] = {
     "packaging": N_("Making the package"),
     "reading-back": N_("Reading the package back"),
@@ -65,7 +77,7 @@ CHECKS: Final[Mapping[str, str]] = {
     "structure": N_("The folders are as described"),
     "label": N_("The label agrees with the package"),
 }
-WORDS: Final = {"states": STATES, "waits": WAITS, "phases": PHASES, "checks": CHECKS}
+WORDS: Final = {"states": STATES, "waits": WAITS, "held": HELD, "phases": PHASES, "checks": CHECKS}
 
 _FAULTS: Final[Mapping[str, str]] = {
     "receipt": N_("This is not the archive's signed receipt for exactly this package."),

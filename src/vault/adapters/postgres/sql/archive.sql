@@ -19,6 +19,20 @@ RETURN array_remove(ARRAY[CASE
         AND NOT EXISTS (SELECT FROM vault.filing f WHERE f.document = d.id)
         AND NOT EXISTS (SELECT FROM vault.attempt_end x WHERE x.object = a.object)) THEN 'unfinished-upload' END], NULL);
 
+-- What holds a case back, for those who wait: who set it, when, and the reason as it was sealed; the oldest first.
+CREATE OR REPLACE FUNCTION vault.holds_json(a_case uuid) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN (SELECT coalesce(jsonb_agg(jsonb_build_object('id', h.id, 'since', vault.rfc3339(h.recorded_at), 'agency', e.agency,
+        'agency_name', (SELECT g.name FROM vault.agency g WHERE g.id = e.agency), 'unit', e.unit, 'role', e.role,
+        'subject', p.subject, 'sealed_name', vault.b64(p.sealed_name), 'sealed_reason', vault.b64(h.sealed_reason)) ORDER BY h.id), '[]')
+    FROM vault.hold h JOIN vault.professional p ON p.id = h.professional JOIN vault.entry e ON e.id = h.entry
+    WHERE h.case_id = a_case AND NOT EXISTS (SELECT FROM vault.hold_end x WHERE x.hold = h.id));
+
+-- The status of a step that something pending has stopped; null when nothing is.
+CREATE OR REPLACE FUNCTION vault.held_status(a_case uuid) RETURNS text
+LANGUAGE sql STABLE
+RETURN 'transfer-' || (vault.pending(a_case))[1];
+
 -- When the waiting time after the first reading back is over; null until the archive has signed and it was read back.
 CREATE OR REPLACE FUNCTION vault.shred_from(x vault.transfer) RETURNS timestamptz
 LANGUAGE sql STABLE
@@ -126,7 +140,7 @@ BEGIN
     IF NOT vault.is_at(t, a_transfer) THEN RETURN vault.conclude(e, 'hidden', '{}', NULL); END IF;
     PERFORM vault.move('case:' || t.case_id);
     now := vault.clock(); e.id := vault.uuid7(now); e.at := now;
-    IF NOT vault.may_package(t, t.case_id, now) THEN RETURN vault.conclude(e, 'transfer-state', NULL, NULL); END IF;
+    IF NOT vault.may_package(t, t.case_id, now) THEN RETURN vault.conclude(e, coalesce(vault.held_status(t.case_id), 'transfer-state'), NULL, NULL); END IF;
     INSERT INTO vault.transfer_draft (transfer, due, made_at, recipient, sealed_identity, entry, recorded_at)
     VALUES (a_transfer, vault.transfer_due(a_transfer), date_trunc('second', now), a_recipient, sealed, e.id, now) ON CONFLICT DO NOTHING;
     RETURN vault.conclude(e, 'done', NULL, NULL);
@@ -177,13 +191,13 @@ BEGIN ATOMIC
     FROM vault.shredded s JOIN vault.transfer x ON x.id = s.transfer JOIN vault.archive a ON a.n = x.archive WHERE s.case_id = a_case;
 END;
 
--- Where a closed case goes, and the first day on which it may no longer be readable here; no row for one that stays.
+-- Where a closed case goes, and the last day on which it is surely readable here; no row for one that stays.
 CREATE OR REPLACE FUNCTION vault.leaving(a_case uuid)
     RETURNS TABLE (archive text, name jsonb, contact jsonb, reference uuid, state text, readable_until date)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT a.id, a.name, a.contact, x.id, (vault.transfer_at(x.id)).state,
-        vault.helsinki_day(coalesce(vault.shred_from(x), vault.clock() + make_interval(days => a.wait_days)))
+        vault.helsinki_day(coalesce(vault.shred_from(x), vault.clock() + make_interval(days => a.wait_days))) - 1
     FROM vault.transfer x JOIN vault.archive a ON a.n = x.archive
     WHERE x.case_id = a_case AND (vault.transfer_at(x.id)).state NOT IN ('cancelled', 'shredded', 'beyond-recovery')
     ORDER BY x.id DESC LIMIT 1;

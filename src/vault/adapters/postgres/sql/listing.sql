@@ -129,6 +129,8 @@ BEGIN
             a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
         ELSIF target = 'transfers' OR items IS NOT NULL THEN
             a.status := 'permit';
+            -- A hold's reason is told to who must wait for it; it is sealed under the case's key, of which nothing else is shown here.
+            IF target = 'transfer' AND items -> 0 -> 'holds' <> '[]' THEN keys := ARRAY['case:' || (items -> 0 ->> 'case')]; END IF;
         END IF;
     ELSIF target = 'archive-requests' THEN
         SELECT jsonb_agg(x.j ORDER BY x.id) INTO items FROM (

@@ -42,14 +42,6 @@ RETURN jsonb_build_object('party', vault.party_json(m.agency, NULL), 'role', m.r
     'now', vault.helsinki_day(as_of) BETWEEN m.from_day AND coalesce(m.until_day, 'infinity')
         AND NOT EXISTS (SELECT FROM vault.member_end x WHERE x.member = m.id));
 
--- Where an archived case went, and until when it is kept there.
-CREATE OR REPLACE FUNCTION vault.archived_json(a_case uuid) RETURNS jsonb
-LANGUAGE sql STABLE
-RETURN (SELECT jsonb_build_object('archive', a.id, 'name', a.name, 'transfer', x.id, 'archived_at', vault.rfc3339(s.recorded_at),
-        'retention_ends', (SELECT p.retention_ends FROM vault.transfer_package p WHERE p.transfer = x.id ORDER BY p.n DESC LIMIT 1))
-    FROM vault.case_state s JOIN vault.transfer x ON x.case_id = s.case_id JOIN vault.archive a ON a.n = x.archive
-    WHERE s.case_id = a_case AND s.state = 'archived' ORDER BY s.n DESC, x.id DESC LIMIT 1);
-
 CREATE OR REPLACE FUNCTION vault.my_case_json(c vault.client_case, t vault.token, as_of timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN (SELECT jsonb_build_object('id', c.id, 'process', c.process, 'state', s.state, 'paused', vault.is_paused(c.client, as_of),
@@ -67,11 +59,17 @@ RETURN (SELECT jsonb_build_object('id', c.id, 'process', c.process, 'state', s.s
         'documents', p.documents, 'waiting', p.waiting,
         'consents', (SELECT count(DISTINCT y.consent) FROM vault.provisions_at(c.id, as_of) y WHERE y.faults = '{}'),
         'holds', (SELECT count(*) FROM vault.hold h WHERE h.case_id = c.id AND NOT EXISTS (SELECT FROM vault.hold_end x WHERE x.hold = h.id)),
-        'archived', CASE WHEN s.state = 'archived' THEN vault.archived_json(c.id) END)
+        'archived', (SELECT jsonb_build_object('archive', w.archive, 'name', w.name, 'contact', w.contact, 'transfer', w.reference, 'archived_on', w.day,
+            'retention_ends', w.retention_ends) FROM vault.archived_at(c.id) w),
+        -- From its first day on the way until its keys are destroyed: there is still time to take a copy.
+        'leaving', (SELECT jsonb_build_object('archive', w.archive, 'name', w.name, 'contact', w.contact, 'transfer', w.reference,
+            'readable_until', CASE WHEN w.readable_until >= vault.helsinki_day(as_of) THEN w.readable_until END) FROM vault.leaving(c.id) w))
     FROM (SELECT vault.case_status(c.id, as_of) AS state) s,
         (SELECT count(*) AS documents, count(*) FILTER (WHERE (vault.for_client(d.id, as_of)).how = 'waiting') AS waiting
          FROM vault.document d WHERE d.case_id = c.id AND d.copy_of IS NULL AND vault.may_see_classes(t, d.protected_classes, as_of)
            AND NOT vault.is_misfiled(d.id, as_of) AND EXISTS (SELECT FROM vault.filing f WHERE f.document = d.id)) p);
+
+DROP FUNCTION IF EXISTS vault.archived_json(uuid);
 
 -- ---------------------------------------------------------------- documents
 

@@ -16,7 +16,7 @@ RETURN (SELECT vault.pending(x.case_id) || CASE
 CREATE OR REPLACE FUNCTION vault.transfer_json(x vault.transfer, t vault.token) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN (SELECT jsonb_build_object('id', x.id, 'case', x.case_id, 'process', c.process, 'archive', a.id,
-        'state', (vault.transfer_at(x.id)).state, 'held', vault.is_held(x.case_id), 'closed_at', vault.rfc3339(vault.closed_at(x.case_id)),
+        'state', (vault.transfer_at(x.id)).state, 'held', vault.is_held(x.case_id), 'holds', vault.holds_json(x.case_id), 'closed_at', vault.rfc3339(vault.closed_at(x.case_id)),
         'approvals', vault.transfer_approvals(x.id),
         'approved_by_you', EXISTS (SELECT FROM vault.transfer_approval p
             WHERE p.transfer = x.id AND p.due = vault.transfer_due(x.id) AND p.professional = t.professional),
@@ -66,7 +66,9 @@ BEGIN
     e := b.e;
     IF b.status IS NOT NULL THEN RETURN vault.conclude(e, b.status, '{not-a-member}', NULL); END IF;
     IF (vault.transfer_at(a_transfer)).state = 'rejected' THEN PERFORM vault.transfer_step(a_transfer, 'retry', NULL, e.id, e.at); END IF;
-    IF (vault.transfer_at(a_transfer)).state <> 'due' THEN RETURN vault.conclude(e, 'transfer-state', NULL, NULL); END IF;
+    IF (vault.transfer_at(a_transfer)).state <> 'due' THEN
+        RETURN vault.conclude(e, coalesce(CASE WHEN (vault.transfer_at(a_transfer)).state = 'on-hold' THEN vault.held_status(e.case_id) END, 'transfer-state'), NULL, NULL);
+    END IF;
     INSERT INTO vault.transfer_approval (transfer, due, professional, entry, recorded_at)
     VALUES (a_transfer, vault.transfer_due(a_transfer), (b.t).professional, e.id, e.at) ON CONFLICT DO NOTHING;
     RETURN vault.conclude(e, 'done', NULL, vault.transfer_json((SELECT x FROM vault.transfer x WHERE x.id = a_transfer), b.t));
@@ -185,6 +187,8 @@ BEGIN
         ELSE
             CONTINUE WHEN (one.event = 'hold') <> vault.is_held(one.case_id)
                 OR (vault.transfer_step(one.transfer, one.event, NULL, e.id, now)).state IS NULL;
+            -- What stopped the worker before is told no more: the state itself says what it waits for.
+            UPDATE vault.transfer_progress p SET trouble = NULL, trouble_at = NULL WHERE p.transfer = one.transfer;
         END IF;
         PERFORM vault.write_entry(e);
         found := found + 1;
@@ -272,8 +276,9 @@ BEGIN
     IF an_event NOT IN ('package', 'send', 'verify', 'reject') OR NOT vault.is_at(t, a_transfer) THEN RETURN vault.conclude(e, 'hidden', '{}', NULL); END IF;
     PERFORM vault.move('case:' || t.case_id);
     now := vault.clock(); e.id := vault.uuid7(now); e.at := now;
-    IF an_event IN ('package', 'send') AND (vault.is_held(t.case_id)
-            OR vault.recorded_state(t.case_id, now) IS DISTINCT FROM CASE (vault.transfer_at(a_transfer)).state WHEN 'sent' THEN 'in-transfer' ELSE 'closed' END) THEN
+    IF an_event IN ('package', 'send') AND vault.is_held(t.case_id) THEN RETURN vault.conclude(e, vault.held_status(t.case_id), NULL, NULL); END IF;
+    IF an_event IN ('package', 'send') AND (vault.recorded_state(t.case_id, now)
+            IS DISTINCT FROM CASE (vault.transfer_at(a_transfer)).state WHEN 'sent' THEN 'in-transfer' ELSE 'closed' END) THEN
         RETURN vault.conclude(e, 'transfer-state', NULL, NULL);
     END IF;
     step := vault.transfer_step(a_transfer, an_event, NULL, e.id, now);
@@ -316,7 +321,7 @@ BEGIN
     DELETE FROM vault.clearance x WHERE x.entry = permit AND x.asker = t.secret_sha256 AND x.act = 'destroy' AND x.case_id = t.case_id
         AND pg_xact_status(x.xid) = 'committed' AND x.asked_at > now - interval '5 seconds' RETURNING * INTO c;
     IF c.entry IS NULL OR NOT vault.is_at(t, a_transfer) OR NOT vault.may_destroy(t, t.case_id, now) THEN
-        RETURN vault.conclude(e, 'transfer-state', NULL, NULL);
+        RETURN vault.conclude(e, coalesce(vault.held_status(t.case_id), 'transfer-state'), NULL, NULL);
     END IF;
     INSERT INTO vault.shredded (case_id, transfer, epoch, entry, recorded_at)
     SELECT t.case_id, a_transfer, substring(k.parent FROM 7), e.id, now FROM vault.wrapped_key k WHERE k.kind = 'case' AND k.subject = t.case_id::text;
