@@ -1,15 +1,15 @@
 """P8: once beyond recovery, nothing of the case opens, whoever has what: every file of the database and its write-ahead log,
 an older backup of it and of the store, the store as it is, and every key that survives.
 
-The thief here is given more than a thief could take, and first shown to succeed where the keys were only deleted.
+The thief reads bytes and asks nobody; it is first shown to succeed where the keys were only deleted.
 """
 
 from __future__ import annotations
 
+import base64
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import pytest
@@ -18,15 +18,13 @@ from tests.support.caller import Caller, must
 from tests.support.service import run, serving
 from tests.transfers.conftest import ORIGIN, Scene, sequencing
 from tests.transfers.test_rotation import rotated
+from tests.transfers.thief import Thief, fields, holds, plain
 from vault import verifier
 from vault.adapters.embedded import EmbeddedPostgres
 from vault.adapters.keyring import files
-from vault.errors import KeyUnopenable
-from vault.formats import wrapping
+from vault.errors import ObjectTampered
 from vault.formats.checkpoint import LOG_SIGNATURE, encode_vkey
-from vault.model import KeyKind
 
-_KEYS = "SELECT kind, subject, parent, wrapped FROM vault.wrapped_key"
 CONTENT = b"what the person told in confidence"
 
 
@@ -48,58 +46,6 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 @pytest.fixture(autouse=True)
 def _nothing_left_over() -> None:
     """There is one transfer here."""
-
-
-class Thief:
-    """What is in hand: wrapped keys of all times, the keyring as it is now, and copies of the store."""
-
-    def __init__(self, scene: Scene) -> None:
-        self._scene = scene
-        self.wrapped: set[tuple[str, str, str, bytes]] = set()
-
-    def take(self) -> None:
-        """Read every wrapped key, as a backup of this moment would hold it."""
-        self.wrapped |= {tuple(row) for row in self._scene.service.sql(_KEYS)}
-
-    def opened(self) -> dict[str, set[bytes]]:
-        """Every key that can be opened, by name, from the root keys that survive."""
-        roots = files.load(self._scene.service.folder / "keys").roots
-        known: dict[str, set[bytes]] = {f"root:{name}": {key} for name, key in roots.items()}
-        left = set(self.wrapped)
-        while True:
-            found = {row for row in left if self._open(row, known)}
-            if not found:
-                return known
-            left -= found
-
-    def _open(self, row: tuple[str, str, str, bytes], known: dict[str, set[bytes]]) -> bool:
-        kind, subject, parent, wrapped = row
-        opened = False
-        for key in known.get(parent, ()):
-            try:
-                plain = wrapping.unwrap_key(key, wrapped, kind=KeyKind(kind), subject=subject, parent=parent)
-            except KeyUnopenable:
-                continue
-            known.setdefault(f"{kind}:{subject}", set()).add(plain)
-            opened = True
-        return opened
-
-    def fields(self, key: str, sealed: dict[str, bytes]) -> list[str]:
-        """The sealed fields that open, of those given by their context."""
-        found = []
-        for context, content in sealed.items():
-            for candidate in self.opened().get(key, ()):
-                try:
-                    wrapping.open_field(candidate, context, content)
-                except KeyUnopenable:
-                    continue
-                found.append(context)
-        return found
-
-
-def holds(folder: Path, content: bytes) -> bool:
-    """Whether some file below the folder holds these bytes."""
-    return any(content in path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
 async def _as_superuser(scene: Scene, *statements: str) -> None:
@@ -128,62 +74,73 @@ def sweep(scene: Scene) -> None:
 
 
 def test_p08_beyond_recovery_nothing_of_the_case_opens(scene: Scene, tmp_path: Path) -> None:
-    thief = Thief(scene)
+    cluster, keys = scene.folder / "postgres" / "cluster", scene.service.folder / "keys"
+    older, objects = tmp_path / "backup", tmp_path / "objects"
+    everything = (scene.folder / "postgres", older, objects, scene.service.folder, scene.deposit)
+    thief = Thief(keys)
     case, transfer = scene.due(CONTENT)
     lives = scene.caller.open_case()
     paper = scene.caller.file(lives, content=b"another person's, who is still here")
-    document = str(
-        scene.service.one("SELECT id FROM vault.document WHERE case_id = $1::uuid AND key_parent = 'case'", case)
-    )
-    name = scene.service.object_of(document)
+    document, form = (_document(scene, case, parent) for parent in ("case", "register"))
+    client = str(scene.service.one("SELECT client FROM vault.client_case WHERE id = $1::uuid", case))
     scene.work(2)
-    thief.take()
-    run(backup(scene, tmp_path / "backup"))
-    shutil.copytree(scene.service.folder / "objects", tmp_path / "objects")
-    sealed = _sealed_fields(scene, case, transfer)
-    [case_key] = [row for row in thief.wrapped if row[:2] == ("case", case)]
+    thief.know(_names(scene))
+    run(backup(scene, older))
+    shutil.copytree(scene.service.folder / "objects", objects)
+    sealed, kept = _under_the_case(scene, case, transfer), _under_the_register(scene, case)
+    stored = {one: objects / name[:2] / name for one in (document, form) if (name := scene.service.object_of(one))}
 
     scene.leave_receipt(transfer)
     assert any("shredded" in line for line in scene.work())
     sweep(scene)
-    thief.take()
-    # Deleted, and still there: in the backup, and in the write-ahead log beside it.
+    # Deleted, and still there: in the backup alone, and in the write-ahead log alone, byte by byte.
     assert scene.case_keys(case) == 0
-    assert holds(tmp_path / "backup", case_key[3])
-    assert holds(scene.folder / "postgres" / "cluster" / "pg_wal", case_key[3])
-    assert f"document:{document}" in thief.opened()
-    assert sorted(thief.fields(f"case:{case}", sealed)) == sorted(sealed)
-    assert CONTENT in _plain(thief, document, case, tmp_path / "objects" / name[:2] / name)
+    for folder in (older, cluster / "pg_wal"):
+        alone = Thief(keys)
+        alone.know(thief.names)
+        alone.scan(folder)
+        found = alone.opened()
+        assert fields(found[f"case:{case}"], sealed) == set(sealed)
+        assert plain(found[f"document:{document}"], document, case, stored[document]) == CONTENT
+    lost = _secrets(found, case, document) | _roots(keys)
 
     assert run(rotated(scene)).forgotten == 1
     assert scene.state(transfer) == "beyond-recovery"
     sweep(scene)
-    thief.take()
+    thief.know(_names(scene))
+    thief.scan(*everything)
     opened = thief.opened()
-    assert f"case:{case}" not in opened
-    assert f"document:{document}" not in opened
-    assert thief.fields(f"case:{case}", sealed) == []
-    assert _plain(thief, document, case, tmp_path / "objects" / name[:2] / name) == b""
-    for folder in (
-        scene.folder / "postgres",
-        tmp_path / "backup",
-        tmp_path / "objects",
-        scene.service.folder,
-        scene.deposit,
-    ):
-        assert not holds(folder, CONTENT)
+    assert not {f"case:{case}", f"document:{document}"} & opened.keys()
+    assert fields({key for found in opened.values() for key in found}, sealed) == set()
+    every_key = [key for found in opened.values() for key in found]
+    with pytest.raises(ObjectTampered):
+        plain(every_key, document, case, stored[document])
+    # Nor does anything stand in clear: not the paper, not a key that was destroyed, not the package's own identity.
+    assert holds({CONTENT, *(lost - _roots(keys))}, *everything) == set()
 
-    # What must live on does: the other person's paper, this person's consents and entries, and the log proves itself.
+    # What must live on does, with the same keys in the same hands: the consents, the signed form, and the other's paper.
+    assert fields(opened[f"register:{client}"], kept) == set(kept)
+    assert plain(opened[f"document:{form}"], form, case, stored[form]).startswith(b"signed ")
     assert scene.caller.coordinator.read(paper).content == b"another person's, who is still here"
     consents = must(scene.caller.coordinator.get(f"/v1/cases/{case}/consents"))["items"]
-    assert len(consents) == 2
+    assert len(consents) == len(kept) == 2
     assert must(scene.caller.coordinator.get(f"/v1/cases/{case}"))["state"] == "archived"
     entries = must(scene.caller.coordinator.get(f"/v1/cases/{case}/log?limit=200"))["items"]
     assert {"case-open", "shred", "transfer-forget"} <= {item["act"] for item in entries}
     _proofs_hold(scene, [item["entry"] for item in entries if "entry" in item])
 
 
-def _sealed_fields(scene: Scene, case: str, transfer: str) -> dict[str, bytes]:
+def _document(scene: Scene, case: str, parent: str) -> str:
+    found = "SELECT id FROM vault.document WHERE case_id = $1::uuid AND key_parent = $2 ORDER BY id LIMIT 1"
+    return str(scene.service.one(found, case, parent))
+
+
+def _names(scene: Scene) -> set[tuple[str, str]]:
+    """Kinds and subjects of keys: they stand in clear in every dump."""
+    return {(row["kind"], row["subject"]) for row in scene.service.sql("SELECT kind, subject FROM vault.wrapped_key")}
+
+
+def _under_the_case(scene: Scene, case: str, transfer: str) -> dict[str, bytes]:
     """What is sealed under the case's key: name and code, titles, the digest, and the key of the package itself."""
     found = {
         f"case.about|{case}": scene.service.one("SELECT sealed_about FROM vault.client_case WHERE id = $1::uuid", case)
@@ -198,23 +155,22 @@ def _sealed_fields(scene: Scene, case: str, transfer: str) -> dict[str, bytes]:
     return found | {f"transfer.identity|{transfer}": identity}
 
 
-def _plain(thief: Thief, document: str, case: str, path: Path) -> bytes:
-    """What the object in the older store opens to, with every document key in hand."""
-    from uuid import UUID
+def _under_the_register(scene: Scene, case: str) -> dict[str, bytes]:
+    """What is sealed under the client's key and outlives the case: who signed which consent."""
+    rows = scene.service.sql("SELECT id, sealed_about FROM vault.consent WHERE case_id = $1::uuid", case)
+    return {f"consent.about|{row['id']}": row["sealed_about"] for row in rows}
 
-    from vault.formats.sealed import ChunkReader
 
-    content = path.read_bytes()
-    for key in thief.opened().get(f"document:{document}", ()):
-        reader: Any = ChunkReader(key, UUID(case), UUID(document), len(content))
-        offset, length = reader.header_span()
-        reader.begin(content[offset : offset + length])
-        offset, length = reader.last_span()
-        reader.open_last(content[offset : offset + length])
-        opener = reader.opener(0, len(CONTENT))
-        offset, length = reader.span(0, len(CONTENT))
-        return bytes(opener.update(content[offset : offset + length]))
-    return b""
+def _secrets(opened: dict[str, set[bytes]], case: str, document: str) -> set[bytes]:
+    """The bare keys of the case, of its paper, and of the epochs: what no file may hold."""
+    names = [name for name in opened if name.startswith("epoch:")]
+    return {key for name in (f"case:{case}", f"document:{document}", *names) for key in opened[name]}
+
+
+def _roots(keyring: Path) -> set[bytes]:
+    """The bare root keys that the keyring holds, and as its files write them."""
+    roots = files.load(keyring).roots.values()
+    return {form for root in roots for form in (root, base64.urlsafe_b64encode(root).rstrip(b"="))}
 
 
 def _proofs_hold(scene: Scene, entries: list[str]) -> None:

@@ -8,6 +8,7 @@ Each step is recorded before the next one begins, and doing one again changes no
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from vault.model import Act, Clearance, KeyKind, TokenSecret, WrappedKey
 from vault.ports import Door, Keyring
 
 _TRIES = 5
+_WAIT_S = 0.5
 
 
 class RootKeyring(Keyring, Protocol):
@@ -37,6 +39,10 @@ class RootKeyring(Keyring, Protocol):
 
 class Rotations(Protocol):
     """The database's side. Raises DatabaseUnavailable within the bounded wait."""
+
+    async def alone(self) -> bool:
+        """Whether no other rotation runs now, and none will until this process has ended. As the owner."""
+        ...
 
     async def named(self) -> dict[str, Any]:
         """``roots``: the root keys (``root:<id>``) that wrap something; ``state``: the newest rotation, or None."""
@@ -69,7 +75,8 @@ class Rotation:
         self._door, self._rotations, self._keyring, self._tell = door, rotations, keyring, tell
 
     async def run(self) -> Rotated:
-        """Rotate from the beginning to the end, or from where another one stopped."""
+        """Rotate from the beginning to the end, or from where another one stopped. Raises: Conflict while another runs."""
+        await self._wait_alone()
         root = await self._begin()
         secret = await self._rotations.take_up()
         if secret is None:
@@ -85,6 +92,14 @@ class Rotation:
         done = await self._door.act("rotation_end", secret, gone)
         self._tell(f"root keys destroyed: {', '.join(gone) or 'none'}")
         return Rotated(root, keys, tuple(epochs), tuple(gone), tuple(kept), int(done.facts["forgotten"]))
+
+    async def _wait_alone(self) -> None:
+        """Two at once would each make a root key. A process that was killed may have to be noticed first."""
+        for _ in range(_TRIES):
+            if await self._rotations.alone():
+                return
+            await asyncio.sleep(_WAIT_S)
+        raise Conflict("another rotation of keys is running; run this again when it has ended", code="rotation-running")
 
     async def _begin(self) -> str:
         """The root key that everything goes under. One that was made and wraps nothing yet is used, not made again."""

@@ -46,6 +46,10 @@ class FileKeyring:
 
     def __init__(self, directory: Path) -> None:
         self._directory = Path(directory)
+        self._load()
+
+    def _load(self) -> None:
+        self._seen = files.changed_at(self._directory)
         self._contents = files.load(self._directory)
 
     @classmethod
@@ -57,22 +61,22 @@ class FileKeyring:
     def new_root(self) -> str:
         """Add a root key and make it the current one; returns its id. What it wraps is re-wrapped by ``rewrap``."""
         root_id = files.add_root(self._directory)
-        self._contents = files.load(self._directory)
+        self._load()
         return root_id
 
     def destroy_root(self, root_id: str) -> bool:
         """Destroy a root key that wraps nothing any more; False for one that is still in use here, which stays."""
-        self._contents = files.load(self._directory)
+        self._load()
         if root_id in {self._contents.current, self._contents.own}:
             return False
         files.destroy_root(self._directory, root_id)
-        self._contents = files.load(self._directory)
+        self._load()
         return True
 
     def new_issuer_key(self) -> str:
         """Add a token-signing key, which signs from now on; returns its key id. The older ones stay published."""
         kid = files.add_issuer(self._directory)
-        self._contents = files.load(self._directory)
+        self._load()
         return kid
 
     def end_issuer_key(self, kid: str) -> None:
@@ -83,7 +87,7 @@ class FileKeyring:
         if kid == known[0]:
             raise InvalidInput("the newest key signs: make another first, with: vault key issuer")
         files.destroy_issuer(self._directory, kid)
-        self._contents = files.load(self._directory)
+        self._load()
 
     def new_lookup_key(self) -> WrappedKey:
         """A new lookup key under the current root, for set-up to install; made without a clearance, since it opens nothing."""
@@ -94,10 +98,13 @@ class FileKeyring:
 
     @property
     def current_root(self) -> str:
-        """``root:<id>`` of the key that wraps what is made now; another process may have replaced it a moment ago."""
+        """``root:<id>`` of the key that wraps what is made now.
+
+        Another process may have replaced it a moment ago, or destroyed an older one, which is then forgotten here too.
+        """
         current = files.current_root(self._directory)
-        if current != self._contents.current:
-            self._contents = files.load(self._directory)
+        if current != self._contents.current or files.changed_at(self._directory) != self._seen:
+            self._load()
         return f"root:{self._contents.current}"
 
     @property
@@ -115,7 +122,7 @@ class FileKeyring:
         Another process may have added or ended one a moment ago.
         """
         if files.issuer_ids(self._directory) != tuple(kid for kid, _ in self._contents.issuers):
-            self._contents = files.load(self._directory)
+            self._load()
         return list(self._contents.issuers)
 
     def sign_in_key(self) -> EllipticCurvePrivateKey:
@@ -242,7 +249,7 @@ class FileKeyring:
         """The root key; one that is not known yet may have been added by another process a moment ago."""
         key = self._contents.roots.get(root_id)
         if key is None and files.has_root(self._directory, root_id):
-            self._contents = files.load(self._directory)
+            self._load()
             key = self._contents.roots.get(root_id)
         if key is None:
             raise KeyUnopenable("a key's chain does not lead to a root key")

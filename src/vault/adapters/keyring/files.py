@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import errno
 import hashlib
 import os
 import re
@@ -38,6 +39,7 @@ _ROOT_FILE = re.compile(r"root-([0-9a-f]{8})\.key")
 _ISSUER_FILE = re.compile(r"issuer-([0-9A-Za-z_-]+)\.key")
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _MAX_FILE_SIZE = 4096
+_TRIES = 3
 RSA_BITS = 3072
 
 
@@ -57,6 +59,18 @@ class Contents(msgspec.Struct, frozen=True):
 
 def load(directory: Path) -> Contents:
     """Read every key. Raises: KeyringUnavailable when one is missing, malformed or open to others."""
+    for _ in range(_TRIES):
+        before = changed_at(directory)
+        try:
+            return _load(directory)
+        except KeyringUnavailable:
+            if changed_at(directory) == before:
+                raise
+    return _load(directory)
+
+
+def _load(directory: Path) -> Contents:
+    """As ``load``, of a directory that another process may be changing at this moment."""
     try:
         _require_private(directory, directory.stat(), "700")
         names = sorted(path.name for path in directory.iterdir())
@@ -74,6 +88,14 @@ def load(directory: Path) -> Contents:
     if not issuers:
         raise KeyringUnavailable(f"{directory} holds no issuer key")
     return Contents(current, own, roots, (thumbprint(promise), promise), log, tuple(reversed(issuers)))
+
+
+def changed_at(directory: Path) -> int:
+    """When a file in the directory was made, renamed or removed last, in nanoseconds."""
+    try:
+        return directory.stat().st_mtime_ns
+    except OSError as error:
+        raise KeyringUnavailable(f"the keyring cannot be read: {error.filename}: {error.strerror}") from None
 
 
 def current_root(directory: Path) -> str:
@@ -176,14 +198,20 @@ def add_root(directory: Path) -> str:
 def destroy_root(directory: Path, root_id: str) -> None:
     """Overwrite and remove a root key's file; one that is gone already is no error.
 
-    Copies elsewhere, and what a disk keeps of overwritten blocks, are the operator's to destroy (keys/README.md).
+    It leaves its name first: if we stop at any moment, the others still load, and the next call ends what is left under the
+    other name. Copies elsewhere, and what a disk keeps of overwritten blocks, are the operator's to destroy (keys/README.md).
     """
     _destroy(directory / f"root-{root_id}.key")
 
 
 def _destroy(path: Path) -> None:
+    """The same of any key's file: it leaves its name first, is overwritten, and goes."""
+    dying = path.with_name(f".destroyed-{path.name}")
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        if path.exists():
+            path.replace(dying)
+            _sync(path.parent)
+        fd = os.open(dying, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return
     except OSError as error:
@@ -192,22 +220,16 @@ def _destroy(path: Path) -> None:
         file.write(bytes(os.fstat(fd).st_size))
         file.flush()
         os.fsync(fd)
-    path.unlink()
+    dying.unlink()
     _sync(path.parent)
 
 
 def add_issuer(directory: Path) -> str:
-    """Write a new token-signing key; its key id begins with its time, which is how the newest is known.
-
-    It appears whole, since running services read the directory again now and then.
-    """
+    """Write a new token-signing key; its key id begins with its time, which is how the newest is known."""
     key = Ed25519PrivateKey.generate()
     kid = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%fZ}-{thumbprint(key)[:8]}"
-    draft = directory / f".issuer-{secrets.token_hex(8)}"
     try:
-        _write(draft, _pem(key))
-        draft.replace(directory / f"issuer-{kid}.key")
-        _sync(directory)
+        _write(directory / f"issuer-{kid}.key", _pem(key))
     except OSError as error:
         raise KeyringUnavailable(f"the keyring cannot be written: {error.strerror}") from None
     return kid
@@ -245,20 +267,28 @@ def _add_root(directory: Path, role: str) -> str:
 
 def _point(directory: Path, role: str, root_id: str) -> None:
     """Name the root key of a role, at once and whole."""
-    draft = directory / f".{role}-{secrets.token_hex(8)}"
-    _write(draft, f"{root_id}\n".encode())
-    draft.replace(directory / role)
+    _draft(directory / role, f"{root_id}\n".encode()).replace(directory / role)
     _sync(directory)
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a new file durably; an existing one is never touched."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    """Write a new file durably: it appears whole or not at all, and an existing one is never touched."""
+    if path.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    # A rename, not a link: no second name of a key's file may outlive its destruction.
+    _draft(path, content).replace(path)
+    _sync(path.parent)
+
+
+def _draft(path: Path, content: bytes) -> Path:
+    """The content in a hidden file beside that path, on disk."""
+    draft = path.with_name(f".{path.name}-{secrets.token_hex(8)}")
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(fd)
-    _sync(path.parent)
+    return draft
 
 
 def _sync(directory: Path) -> None:

@@ -9,6 +9,7 @@ import asyncpg
 from vault.adapters.postgres.pool import Pool
 from vault.model import TokenSecret
 
+_ALONE = "SELECT pg_try_advisory_lock(7021011)"
 _NAMED = """
 SELECT ARRAY(SELECT DISTINCT k.parent FROM vault.wrapped_key k WHERE k.parent LIKE 'root:%') AS roots, vault.rotation_json() AS state
 """
@@ -21,6 +22,10 @@ class PostgresRotations:
 
     def __init__(self, owner: asyncpg.Connection[asyncpg.Record], worker: Pool) -> None:
         self._owner, self._worker = owner, worker
+
+    async def alone(self) -> bool:
+        """The lock is the connection's: the database lets it go when its process is gone, however it went."""
+        return bool(await self._owner.fetchval(_ALONE))
 
     async def named(self) -> dict[str, Any]:
         return dict(await self._owner.fetchrow(_NAMED))
