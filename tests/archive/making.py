@@ -22,7 +22,8 @@ IDENTITY, RECIPIENT = new_identity()
 RECOVERY_IDENTITY, RECOVERY = new_identity()
 RECIPIENTS = (("archive", RECIPIENT), ("recovery", RECOVERY))
 NAMES = {"ayr": {"fi": "Kuntoutuksen asiakasyhteistyöryhmä", "en": "Rehabilitation client cooperation group"},
-         "muistio": {"fi": "muistio", "en": "memo"}}  # fmt: skip
+         "muistio": {"fi": "muistio", "en": "memo"}, "read": {"fi": "asiakirjan lukeminen", "en": "reading a document"},
+         "physician": {"fi": "lääkäri", "en": "physician"}, "care": {"fi": "hoito", "en": "care"}}  # fmt: skip
 
 
 class Case(msgspec.Struct):
@@ -30,12 +31,15 @@ class Case(msgspec.Struct):
 
     facts: CaseFacts
     content: dict[uuid.UUID, bytes]
+    entries: list[dict[str, object]] = []
+    """Those of the log, each with a proof; the file of them is the same for all cases."""
 
     def stream(self, pieces: Callable[[bytes], Iterable[bytes]] = lambda content: [content]) -> BagStream:
         log = [item_of("data/log/entries.jsonl", b'{"act":"open"}\n{"act":"close"}\n')]
+        log += [item_of(f"data/log/proofs/{entry['entry']}.tlog-proof", b"c2sp.org") for entry in self.entries]
         rules = {"codes.json": b"{}", "process.json": b'{"code":"ayr"}'}
         items = plan_bag(self.facts, lambda paper: pieces(self.content[paper]), log=log, rules=rules)
-        return BagStream(self.facts, items, NAMES)
+        return BagStream(self.facts, items, NAMES, self.entries)
 
     def tar(self) -> bytes:
         return b"".join(self.stream())

@@ -18,7 +18,8 @@ import msgspec
 
 from vault.errors import InvariantViolated, ObjectTampered
 from vault.formats.ageformat import Digest
-from vault.formats.bagpages import index_page, readme
+from vault.formats.bagindex import index_page
+from vault.formats.bagreadme import readme
 from vault.formats.canonical import encode_canonical
 from vault.formats.casefacts import CaseFacts, ConsentFacts, Listed, PaperFacts
 from vault.formats.tarstream import encode_end, encode_member, encode_padding
@@ -27,6 +28,7 @@ _T = TypeVar("_T")
 
 BAGIT = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 CASE_FILE = "data/case.json"
+PROOFS = "data/log/proofs/"
 CASE_FORMAT = "vault/archived-case/v1"
 PAYLOAD_MANIFEST = "manifest-sha512.txt"
 TAG_MANIFEST = "tagmanifest-sha512.txt"
@@ -116,6 +118,7 @@ class BagStream:
         self._at = facts.made_at
         self._files = len(payload)
         self._bytes = sum(item.size for item in payload)
+        self._proofs = any(item.path.startswith(PROOFS) for item in payload)
         self._items = sorted([*payload, *self._tags(facts, names, entries)], key=lambda item: item.path)
         self._size = 0
         self._hash = hashlib.sha256()
@@ -147,7 +150,7 @@ class BagStream:
             item_of("bagit.txt", BAGIT),
             item_of("bag-info.txt", info.encode()),
             item_of("README.txt", readme(facts).encode()),
-            item_of("index.html", index_page(facts, names, _places(facts), entries).encode()),
+            item_of("index.html", index_page(facts, names, _places(facts), entries, proofs=self._proofs).encode()),
         ]
 
     def _pieces(self) -> Iterator[bytes]:

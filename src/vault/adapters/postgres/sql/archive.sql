@@ -87,6 +87,13 @@ RETURN (SELECT jsonb_build_object('case', c.id, 'client', c.client, 'process', c
             FROM vault.sign_off s WHERE s.case_id = c.id AND s.closing = vault.closing_of(c.id)),
         'members', (SELECT jsonb_agg(jsonb_build_object('agency', m.agency, 'role', m.role, 'from', m.from_day, 'until', m.until_day) ORDER BY m.id)
             FROM vault.member m WHERE m.case_id = c.id),
+        -- Names of the organisations that stand in it: an id tells nobody anything in ten years.
+        'agencies', (SELECT coalesce(jsonb_object_agg(g.id, g.name), '{}') FROM vault.agency g WHERE g.id = c.controller
+            OR EXISTS (SELECT FROM vault.member m WHERE m.case_id = c.id AND m.agency = g.id)
+            OR EXISTS (SELECT FROM vault.document d WHERE d.case_id = c.id AND g.id IN (d.agency, d.source))
+            OR EXISTS (SELECT FROM vault.consent k JOIN vault.provision p ON p.consent = k.id
+                WHERE k.case_id = c.id AND p.recipients @> jsonb_build_array(jsonb_build_object('agency', g.id)))
+            OR EXISTS (SELECT FROM vault.entry e WHERE e.case_id = c.id AND e.agency = g.id)),
         'documents', (SELECT coalesce(jsonb_agg(vault.document_json(d, true) || jsonb_build_object('object', f.object) ORDER BY d.id), '[]')
             FROM vault.document d JOIN vault.filing f ON f.document = d.id WHERE d.case_id = c.id AND d.copy_of IS NULL
               AND NOT vault.is_misfiled(d.id, as_of)),
