@@ -57,7 +57,7 @@ def test_p08_the_whole_way_to_the_archive(scene: Scene, tmp_path) -> None:
     stranger.validate(fast=False)
     _every_entry_is_proved(scene, folder)
     index = (folder / "index.html").read_text()
-    assert "Käyttöloki" in index
+    assert "Koko käyttöloki" in index
     assert index.count("tlog-proof</a>") == len(acts)
 
 
