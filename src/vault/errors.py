@@ -10,6 +10,7 @@
     │   └─ SessionEnded     no session, or one that has ended: sign in again (401)
     ├─ SignInRefused        who signed in may not come in, and is told why (403)
     ├─ InvalidInput         the caller's bytes are wrong (400, 413, 415 or 422)
+    │   └─ RangeNotSatisfiable  no byte of the range exists (416)
     ├─ Conflict             the state of things does not allow it (409)
     ├─ TooMany              the caller asks too often (429)
     ├─ Unavailable          try again later (503)
@@ -110,6 +111,16 @@ class InvalidInput(VaultError):
         super().__init__(detail, field=field)
         self.narrow = code or self.code
         self.status = status
+
+
+class RangeNotSatisfiable(InvalidInput):
+    """Raised when no byte of a range exists; ``size`` is the document's, ``promise`` its log entry's header value."""
+
+    def __init__(self, *, size: int, promise: str | None = None) -> None:
+        detail = "the document does not reach that far"
+        super().__init__(detail, field="Range", code="range-not-satisfiable", status=416)
+        self.size = size
+        self.promise = promise
 
 
 class Conflict(VaultError):

@@ -63,10 +63,21 @@ def secret_of(request: AnyRequest) -> TokenSecret:
 
 async def id_for(request: AnyRequest) -> uuid.UUID:
     """The id under which this write does its act: fresh, or the one of its Idempotency-Key."""
+    kept: uuid.UUID | None = request.state.get("act_id")
+    return kept or await keep_to_key(request, with_body=True)
+
+
+async def keep_to_key(request: AnyRequest, *, with_body: bool) -> uuid.UUID:
+    """Bind the request to its Idempotency-Key, if it has one; ``with_body`` False for a body that is streamed.
+
+    Raises: InvalidInput for a malformed key (400), or one that stood for another request (422).
+    """
     key = request.headers.get("idempotency-key")
-    body = b"" if key is None else await request.body()
+    body = await request.body() if key is not None and with_body else b""
     idempotency: Idempotency = request.app.state.idempotency
-    return await idempotency.id_for(secret_of(request), key, request.method, request.url.path, body)
+    found = await idempotency.id_for(secret_of(request), key, request.method, request.url.path, body)
+    request.state.act_id = found
+    return found
 
 
 def listed(page: Page) -> Response[dict[str, Any]]:

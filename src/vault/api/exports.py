@@ -13,11 +13,11 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from vault.api.admission import Admission
+from vault.api.asking import id_for
 from vault.api.problems import on_vault_error
 from vault.api.release import OnError, ReleaseResponse
 from vault.api.strict import read_strictly, require_plain
 from vault.services.exports import Exports, ExportView, NewExport, Outlook
-from vault.services.ids import new_id
 from vault.web.session import AnyRequest, require_client, session_of
 
 Cursor = Annotated[uuid.UUID | None, QueryParameter(name="cursor", required=False)]
@@ -49,7 +49,7 @@ def _handlers(exports: Exports) -> list[HTTPRouteHandler]:
         """Order everything about yourself; while one is under way, that one is the answer."""
         session = session_of(request)
         chosen = data if data.language else msgspec.structs.replace(data, language=session.language)
-        view, promise = await exports.order(session.secret, new_id(), chosen)
+        view, promise = await exports.order(session.secret, await id_for(request), chosen)
         return Response(view, headers={"Vault-Log-Entry": promise, "Location": f"/v1/me/exports/{view.id}"})
 
     @get("/")

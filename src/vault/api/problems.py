@@ -36,6 +36,14 @@ STATUS: Mapping[type[errors.VaultError], tuple[int, str]] = {
     errors.IntegrityBroken: (500, "Stored content is damaged"),
 }
 
+# status of a narrower refusal of what the caller sent -> title
+_NARROWER: Mapping[int, str] = {
+    400: "Malformed request",
+    403: "Not permitted",
+    413: "Too large",
+    416: "Range not satisfiable",
+}
+
 # status of the framework's own refusals -> (code, title, sentence)
 _PLAIN: Mapping[int, tuple[str, str, str]] = {
     400: ("malformed-request", "Malformed request", "the request cannot be read"),
@@ -95,7 +103,11 @@ def on_vault_error(request: Request[Any, Any, Any], error: errors.VaultError) ->
     status, title = next(((s, t) for c, (s, t) in STATUS.items() if isinstance(error, c)), (500, "Internal error"))
     code, headers = error.code, {}
     if isinstance(error, errors.InvalidInput):
-        status, code = error.status, error.narrow
+        status, code, title = error.status, error.narrow, _NARROWER.get(error.status, title)
+        if isinstance(error, errors.RangeNotSatisfiable):
+            # RFC 9110 §15.5.17
+            headers["Content-Range"] = f"bytes */{error.size}"
+            headers |= {} if error.promise is None else {"Vault-Log-Entry": error.promise}
     elif isinstance(error, errors.Conflict | errors.SignInRefused):
         code = error.narrow
     elif isinstance(error, errors.Refused) and error.promise is not None:

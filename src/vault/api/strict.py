@@ -13,13 +13,14 @@ from litestar.exceptions import HTTPException, NotFoundException
 from litestar.handlers import BaseRouteHandler
 from litestar.params import QueryParameter
 
-from vault.api.asking import AnyRequest
+from vault.api.asking import AnyRequest, keep_to_key
 from vault.api.problems import invalid_shape
 from vault.errors import InvalidInput
 
 _JSON = ("application/json", "application/json;charset=utf-8")
 _NUL = "\0"
 LONGEST_NAME = 40
+WRITES = ("POST", "PUT", "PATCH", "DELETE")
 
 
 async def require_plain(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -50,18 +51,23 @@ async def require_plain(connection: ASGIConnection[Any, Any, Any, Any], handler:
 
 
 async def read_strictly(request: AnyRequest) -> None:
-    """Litestar ``before_request``: the body is one JSON value of exactly the handler's shape.
+    """Litestar ``before_request``: the body is one JSON value of exactly the handler's shape, and a key means one request.
 
     The framework reads the body once more after this, and would take ``"1"`` for 1 and ``1`` for true.
     Raises: InvalidInput naming the field.
     """
     data = request.route_handler.parsed_fn_signature.parameters.get("data")
-    if data is None:
-        return
-    body = await request.body()
+    if data is not None:
+        _check_shape(await request.body(), data.annotation)
+    if "idempotency-key" in request.headers and request.method in WRITES:
+        # Raw bytes are streamed; what they are is compared when they are filed.
+        await keep_to_key(request, with_body=request.method != "PUT")
+
+
+def _check_shape(body: bytes, shape: Any) -> None:
     try:
         plain = msgspec.json.decode(body)
-        msgspec.json.decode(body, type=data.annotation)
+        msgspec.json.decode(body, type=shape)
     except msgspec.ValidationError as error:
         raise invalid_shape(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -16,6 +16,8 @@ from litestar import Request
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from vault.api.problems import MEDIA_TYPE, Problem
+from vault.api.told_links import tell_links
+from vault.api.told_words import tell_words
 
 Document = dict[str, Any]
 
@@ -23,12 +25,6 @@ CONTENT: Final = "/v1/documents/{document}/content"
 FORM: Final = "application/x-www-form-urlencoded"
 METHODS: Final = ("get", "put", "post", "patch", "delete")
 OPEN: Final = ("/v1/log/", "/health/", "/oauth/", "/.well-known/", "/schema")
-# Writes that take an Idempotency-Key: those that make something.
-KEYED: Final = frozenset({
-    "/v1/cases", "/v1/cases/{case}/members", "/v1/cases/{case}/documents", "/v1/cases/{case}/consents", "/v1/cases/{case}/holds",
-    "/v1/consents/{consent}/withdraw",
-})  # fmt: skip
-
 REFUSALS: Final[Mapping[int, str]] = {
     400: "The request cannot be read: its JSON, a header field or the address",
     401: "No token in force: missing, expired, revoked, bound to another key, or its agency is suspended",
@@ -50,6 +46,7 @@ OAUTH_REFUSALS: Final = (400, 401, 413, 429, 503)
 _ENTRY = {
     "Vault-Log-Entry": {"description": "The signed promise that the act is in the log", "schema": {"type": "string"}}
 }
+_SIZE = {"Content-Range": {"description": "The document's whole size", "schema": {"type": "string"}}}
 _RETRY = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer", "minimum": 0}}}
 _NONCE = {"DPoP-Nonce": {"description": "For the next proof, RFC 9449 §8", "schema": {"type": "string"}}}
 _CHALLENGE = {"WWW-Authenticate": {"description": "RFC 6750, RFC 9449", "schema": {"type": "string"}}}
@@ -85,11 +82,15 @@ def completed(document: Document) -> Document:
             _tell_content(method, operation)
         if path not in ("/oauth/token", "/oauth/revoke"):
             _tell_refusals(path, method, operation)
-        if path in KEYED and method == "post":
-            operation.setdefault("parameters", []).append(_header("Idempotency-Key", "One key, one act; kept 24 hours"))
-    for path, method, operation in _operations(told):
-        if method == "post" and "201" in operation["responses"]:
-            _link(told, path, operation)
+        if method != "get" and "security" in operation:
+            key = _header(
+                "Idempotency-Key",
+                "One key, one act; kept 24 hours",
+                {"minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+            )
+            operation.setdefault("parameters", []).append(key)
+    tell_words(told)
+    tell_links(told)
     return told
 
 
@@ -124,7 +125,8 @@ def _tell_refusals(path: str, method: str, operation: Document) -> None:
 
 
 def _refusal(status: int, *, guarded: bool) -> Document:
-    headers = _ENTRY if guarded and status in (403, 404, 428) else {}
+    headers = _ENTRY if guarded and status in (403, 404, 416, 428) else {}
+    headers = headers | (_SIZE if status == 416 else {})
     headers = headers | (_RETRY if status in (409, 429, 503) else {}) | (_CHALLENGE | _NONCE if status == 401 else {})
     schema = {"$ref": "#/components/schemas/Problem"}
     return {"description": REFUSALS[status], "headers": headers, "content": {MEDIA_TYPE: {"schema": schema}}}
@@ -156,8 +158,8 @@ def _tell_content(method: str, operation: Document) -> None:
     ]
 
 
-def _header(name: str, description: str) -> Document:
-    return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
+def _header(name: str, description: str, more: Document | None = None) -> Document:
+    return {"name": name, "in": "header", "description": description, "schema": {"type": "string"} | (more or {})}
 
 
 def _tell_oauth(path: str, operation: Document) -> None:
@@ -197,21 +199,3 @@ _OAUTH_ERROR: Final[Document] = {
     "properties": {"error": {"type": "string"}, "error_description": {"type": "string"}},
     "required": ["error"],
 }
-
-
-def _link(told: Document, path: str, operation: Document) -> None:
-    """Say which operations take the id that this one makes: `/v1/cases` makes what `{case}` stands for."""
-    made = path.rpartition("/")[2].removesuffix("s")
-    links = {}
-    for other, method, target in _operations(told):
-        wanted = {one["name"] for one in target.get("parameters", []) if one["in"] == "path"}
-        known = {one["name"] for one in operation.get("parameters", []) if one["in"] == "path"}
-        if made in wanted and wanted <= known | {made}:
-            given = {name: f"$request.path.{name}" for name in wanted & known}
-            links[target["operationId"]] = {
-                "operationId": target["operationId"],
-                "parameters": given | {made: "$response.body#/id"},
-                "description": f"{method.upper()} {other}",
-            }
-    if links:
-        operation["responses"]["201"]["links"] = links

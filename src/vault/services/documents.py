@@ -104,7 +104,7 @@ class Release:
     def narrow(self, wanted: ByteRange, if_range: str | None) -> None:
         """Release a part only; the whole when ``if_range`` names another content than this (RFC 9110 §13.1.5)."""
         if if_range is None or if_range.strip() == self.etag:
-            self.start, self.length = wanted.within(self.size)
+            self.start, self.length = wanted.within(self.size, self.promise)
             self.is_partial = True
 
     async def begin(self) -> Lease:

@@ -9,7 +9,7 @@ import re
 
 import msgspec
 
-from vault.errors import InvalidInput
+from vault.errors import InvalidInput, RangeNotSatisfiable
 
 _RANGE = re.compile(r"bytes=(?:(?P<first>\d{1,18})-(?P<last>\d{1,18})?|-(?P<suffix>\d{1,18}))")
 
@@ -26,10 +26,10 @@ class ByteRange(msgspec.Struct, frozen=True):
             return f"-{self.suffix}"
         return f"{self.first}-{'' if self.last is None else self.last}"
 
-    def within(self, size: int) -> tuple[int, int]:
+    def within(self, size: int, promise: str | None = None) -> tuple[int, int]:
         """Start and length within a document of that size.
 
-        Raises: InvalidInput (``range-not-satisfiable``, 416) when no byte of the range exists.
+        Raises: RangeNotSatisfiable, which repeats ``promise``, when no byte of the range exists.
         """
         if self.suffix is not None:
             length = min(self.suffix, size)
@@ -38,9 +38,7 @@ class ByteRange(msgspec.Struct, frozen=True):
             start = self.first or 0
             length = (size if self.last is None else min(self.last + 1, size)) - start
         if length <= 0:
-            raise InvalidInput(
-                "the document does not reach that far", field="Range", code="range-not-satisfiable", status=416
-            )
+            raise RangeNotSatisfiable(size=size, promise=promise)
         return start, length
 
 

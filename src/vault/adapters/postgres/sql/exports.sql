@@ -152,11 +152,11 @@ BEGIN
     IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'export-order', now);
     IF NOT vault.exports_for(t, t.client, now) THEN RETURN vault.conclude(e, 'forbidden', '{recipient-not-covered}', NULL); END IF;
-    -- Two orders at once: one of them makes the export, the other finds it.
+    -- Two orders at once: one of them makes the export, the other finds it; so does the same order again.
     PERFORM vault.move(coalesce('client:' || t.client, 'session:' || encode(t.secret_sha256, 'hex')));
     now := vault.clock(); e.id := vault.uuid7(now); e.at := now;
     SELECT * INTO x FROM vault.export y WHERE y.client IS NOT DISTINCT FROM t.client AND vault.owns_export(t, y, now)
-        AND (vault.export_at(y.id)).state IN ('received', 'collecting') ORDER BY y.id LIMIT 1;
+        AND (y.id = an_export OR (vault.export_at(y.id)).state IN ('received', 'collecting')) ORDER BY y.id = an_export DESC, y.id LIMIT 1;
     IF x.id IS NOT NULL THEN
         e.facts := 'again ' || x.id;
         RETURN vault.conclude(e, 'done', NULL, vault.export_json(x));
