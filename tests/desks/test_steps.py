@@ -27,12 +27,12 @@ async def test_every_kind_has_its_clock(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("kind", "received", "extended", "due"),
     [
-        ("self-access", "2026-01-31", False, "2026-02-28"), ("self-access", "2028-01-31", False, "2028-02-29"),
-        ("self-access", "2026-11-30", True, "2027-02-28"), ("log-names", "2026-12-31", False, "2027-02-28"),
+        ("self-access", "2026-01-31", False, "2026-03-02"), ("self-access", "2028-01-31", False, "2028-02-29"),
+        ("self-access", "2026-11-30", True, "2027-03-01"), ("log-names", "2026-12-31", False, "2027-03-01"),
         ("log-names", "2026-01-05", True, None),
     ],
 )  # fmt: skip
-async def test_a_month_ends_on_its_day_or_its_last(
+async def test_a_month_ends_on_its_day_or_its_last_or_the_next_working_day(
     desk: Desk, kind: str, received: str, extended: bool, due: str | None
 ) -> None:
     owner = await desk.owner()

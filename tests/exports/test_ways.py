@@ -17,9 +17,9 @@ import pytest
 from tests.exports.conftest import BIG, Person, Scene, data
 from tests.support.caller import KELA, must
 from tests.support.sessions import browser, client_session
+from tests.support.terms_model import due_day
 from vault.errors import KeyUnopenable
 from vault.rules.self_access import TRANSITIONS, Event, State
-from vault.rules.terms import due_day
 from vault.web.session import encode_secret
 
 NOBODY = str(uuid.UUID(int=0x0190_0000_0000_7000_8000_0000_0000_0000))
@@ -87,9 +87,11 @@ def is_free(scene: Scene, her: Person, day: str) -> bool:
     client = scene.service.one(
         "SELECT t.client FROM vault.token t WHERE secret_sha256 = sha256($1)", her.session.secret
     )
-    return bool(
-        scene.service.one("SELECT vault.export_is_free($1, ($2 || ' 12:00 Europe/Helsinki')::timestamptz)", client, day)
+    query = (
+        "SELECT vault.is_free(jsonb_populate_record(NULL::vault.request, jsonb_build_object('id', gen_random_uuid(), 'client', $1::uuid, 'received_on', i, 'recorded_at', i)), i)"
+        " FROM (SELECT ($2 || ' 12:00 Europe/Helsinki')::timestamptz AS i) x"
     )
+    return bool(scene.service.one(query, client, day))
 
 
 def test_p09_only_a_whole_export_fetched_to_its_end_uses_up_the_year(scene: Scene) -> None:

@@ -1,4 +1,4 @@
-"""A client's own export: its states in one table, its clock, what uses up the free year, what counts as large.
+"""A client's own export: its states in one table, its clock, what counts as large.
 
     received ──collect──> collecting ──make──> ready ──fetch──> delivered
                                │                  └───────┬──────┘
@@ -7,13 +7,15 @@
 Identifying the client comes before ``received``: an order is only taken from a session of strong identification. What a
 records officer must look at first does not hold the rest back: it is listed with its day.
 
+The last day for an answer and what uses up a free year stand in adapters/postgres/sql/terms.sql.
+
 Source: promise P9; GDPR Art. 12, 15; design.md §3.3, §7; domain.md §9.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -21,15 +23,11 @@ from typing import Final
 import msgspec
 
 from vault.errors import Conflict
-from vault.rules.days import plus_years
-from vault.rules.terms import due_day
 
 LARGE: Final = 10 * 1024 * 1024
 """Papers above this many bytes are left out of an export "without large scans"."""
 KEEP_DAYS: Final = 14
 """How long a ready export waits to be fetched, unless a setting says otherwise."""
-MONTHS: Final = 1
-MORE_MONTHS: Final = 2
 
 
 class State(StrEnum):
@@ -86,37 +84,10 @@ def next_state(state: State, event: Event) -> State:
 
 
 class Clock(msgspec.Struct, frozen=True):
-    """When it was received and by when it is answered, in Helsinki days."""
+    """When it was received and by when it is answered, in Helsinki days: one month (GDPR Art. 12(3))."""
 
     received: dt.date
     due: dt.date
-
-
-def clock_of(received: dt.date, *, extended: bool = False) -> Clock:
-    """One month; two more with a notice and its reason, given within the first.
-
-    Source: GDPR Art. 12(3); Regulation 1182/71 Art. 3.
-    """
-    return Clock(received, due_day(received, MONTHS + (MORE_MONTHS if extended else 0)))
-
-
-class Earlier(msgspec.Struct, frozen=True):
-    """An earlier export: the Helsinki day on which its last byte was sent, if it was, and whether it left something out."""
-
-    delivered_on: dt.date | None
-    partial: bool
-
-
-def is_free(today: dt.date, earlier: Iterable[Earlier]) -> bool:
-    """Whether an order of today comes under "free at least once in any twelve months", whatever anybody decides.
-
-    Only a whole export, fetched to its last byte, uses up a year; one that failed, was partial or was never fetched does
-    not. A year from 29 February ends on 28 February. Every export of the client's own pages is free beyond that, too.
-    Source: design.md §7; domain.md §9; GDPR Art. 12(5); FI 523/1999 § 26 (origin; repealed).
-    """
-    return not any(
-        one.delivered_on is not None and not one.partial and plus_years(one.delivered_on, 1) > today for one in earlier
-    )
 
 
 def percent(done: int, whole: int) -> int:

@@ -42,7 +42,7 @@ from vault.ports import Keyring
 from vault.rules.catalogue import PROCESSES, PURPOSES, VOCABULARIES
 from vault.rules.reasons import EXPLANATIONS
 from vault.rules.requests import PROVISIONS
-from vault.rules.self_access import clock_of
+from vault.rules.self_access import Clock
 from vault.services.cases import unbase64
 
 _HERE = frozenset({"open"})
@@ -86,7 +86,7 @@ class Facts:
     def answer(self, unproved: int) -> Answer:
         """The answer's head; ``unproved`` entries are in no checkpoint yet."""
         said = texts(self.language)
-        clock = clock_of(dt.date.fromisoformat(self._facts["received"]))
+        clock = msgspec.convert(self._facts["clock"], Clock)
         controllers = {case.controller.agency: case.controller for case in self.cases}
         used = {clause for consent in self.consents for p in consent.provisions for clause in p.purposes or ()}
         return Answer(

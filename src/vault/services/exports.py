@@ -18,7 +18,7 @@ from vault.formats.exportindex import LANGUAGES
 from vault.formats.sealed import ExportReader, sealed_size
 from vault.model import Act, Clearance, Outcome, TokenSecret
 from vault.ports import Door, Keyring, ObjectStore
-from vault.rules.self_access import UNDER_WAY, Clock, State, clock_of, percent
+from vault.rules.self_access import UNDER_WAY, Clock, State, percent
 from vault.services.cases import Page, page_of, unbase64
 from vault.services.leases import Lease, Leases
 from vault.services.ranges import ByteRange, parse_range
@@ -216,7 +216,7 @@ def _view(item: Mapping[str, Any]) -> ExportView:
     progress = item.get("progress")
     return ExportView(
         id=uuid.UUID(item["id"]), state=state, language=item["language"], without_large=item["without_large"],
-        ordered_at=item["ordered_at"], clock=clock_of(dt.date.fromisoformat(item["received"])), size=told,
+        ordered_at=item["ordered_at"], clock=msgspec.convert(item["clock"], Clock), size=told,
         history=msgspec.convert(item["history"], list[Passed]), reason=item["reason"], delivered_at=item["delivered_at"],
         progress=Progress(progress["documents"], progress["bytes"], told.bytes, percent(progress["bytes"], told.bytes))
         if progress and state in UNDER_WAY else None,

@@ -94,7 +94,7 @@ BEGIN
     PERFORM vault.move('client:' || r.client);
     IF EXISTS (SELECT FROM vault.fee f WHERE f.id = a_fee) THEN RETURN vault.conclude(e, 'done', NULL, NULL); END IF;
     IF an_amount <= 0 OR r.kind NOT IN ('self-access', 'export-review') OR NOT vault.is_running((vault.request_at(r.id, now)).state)
-        OR EXISTS (SELECT FROM vault.fee f WHERE f.request = r.id) OR vault.is_first_in_year(r, now) THEN
+        OR EXISTS (SELECT FROM vault.fee f WHERE f.request = r.id) OR vault.is_free(r, now) THEN
         RETURN vault.conclude(e, 'fee-not-due', NULL, NULL);
     END IF;
     INSERT INTO vault.fee (id, request, cents, sealed_reason, professional, entry, recorded_at) VALUES (a_fee, r.id, an_amount, sealed, t.professional, e.id, now);

@@ -84,7 +84,7 @@ RETURN jsonb_build_object('id', c.id, 'process', c.process, 'controller', c.cont
 CREATE OR REPLACE FUNCTION vault.export_facts(x vault.export, as_of timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN jsonb_build_object('export', x.id, 'client', x.client, 'language', x.language, 'without_large', x.without_large,
-    'ordered_at', vault.rfc3339(x.recorded_at), 'as_of', vault.rfc3339(as_of), 'received', vault.helsinki_day(x.recorded_at),
+    'ordered_at', vault.rfc3339(x.recorded_at), 'as_of', vault.rfc3339(as_of), 'clock', vault.export_clock(x),
     'about', (SELECT jsonb_build_object('sealed', vault.b64(a.sealed), 'language', a.language, 'interpreter', a.interpreter,
             'address_protected', a.address_protected, 'registered_at', vault.rfc3339(c.recorded_at),
             'died_on', (SELECT k.died_on FROM vault.client_death k WHERE k.client = c.id))

@@ -65,20 +65,15 @@ BEGIN ATOMIC
     WHERE c.client = a_client AND d.recorded_at <= as_of AND (d.copy_of IS NULL OR v.how = 'open');
 END;
 
--- Does an order of this moment come under "free at least once in any twelve months"? Only what was fetched to its last byte
--- and left nothing out uses up a year; 29 February becomes 28 February.
-CREATE OR REPLACE FUNCTION vault.export_is_free(a_client uuid, as_of timestamptz) RETURNS boolean
+-- An order's clock is that of a request for one's own records.
+CREATE OR REPLACE FUNCTION vault.export_clock(x vault.export) RETURNS jsonb
 LANGUAGE sql STABLE
-RETURN NOT EXISTS (
-    SELECT FROM vault.export x JOIN vault.export_package p ON p.export = x.id AND NOT p.partial
-    JOIN vault.export_state s ON s.export = x.id AND s.event = 'fetch'
-    WHERE x.client = a_client AND x.authority IS NULL AND (vault.helsinki_day(s.recorded_at) + interval '1 year')::date > vault.helsinki_day(as_of));
+RETURN (SELECT jsonb_build_object('received', d.day, 'due', vault.due_day('self-access', d.day, false)) FROM (SELECT vault.helsinki_day(x.recorded_at) AS day) d);
 
 CREATE OR REPLACE FUNCTION vault.export_json(x vault.export) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN (SELECT jsonb_build_object('id', x.id, 'state', s.state, 'reason', s.reason, 'language', x.language, 'without_large', x.without_large,
-        'ordered_at', vault.rfc3339(x.recorded_at), 'received', vault.helsinki_day(x.recorded_at),
-        'documents', x.documents, 'size', x.size_bytes,
+        'ordered_at', vault.rfc3339(x.recorded_at), 'clock', vault.export_clock(x), 'documents', x.documents, 'size', x.size_bytes,
         'progress', (SELECT jsonb_build_object('documents', k.documents, 'bytes', k.bytes) FROM vault.export_claim k WHERE k.export = x.id),
         'package', (SELECT jsonb_build_object('size', p.size_bytes, 'documents', p.documents, 'partial', p.partial,
                 'ready_at', vault.rfc3339(p.recorded_at), 'expires_at', vault.rfc3339(p.expires_at))

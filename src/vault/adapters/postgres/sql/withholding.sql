@@ -68,8 +68,8 @@ BEGIN
         v.how := 'waiting';
         r := vault.checking_request(d.id, as_of);
         v.requested := r IS NOT NULL;
-        -- Nobody has asked yet: asked today, it is answered within a month.
-        v.answered_by := coalesce((vault.request_at(r, as_of)).due_on, (vault.helsinki_day(as_of) + interval '1 month')::date);
+        -- Nobody has asked yet: the day if they ask today.
+        v.answered_by := coalesce((vault.request_at(r, as_of)).due_on, vault.due_day('export-review', vault.helsinki_day(as_of), false));
     ELSE
         v.how := 'open';
     END IF;
@@ -94,16 +94,3 @@ RETURN t.actor = 'records-officer' AND EXISTS (
 CREATE OR REPLACE FUNCTION vault.answers_for(t vault.token, a_client uuid) RETURNS boolean
 LANGUAGE sql STABLE
 RETURN t.actor = 'records-officer' AND EXISTS (SELECT FROM vault.client_case c WHERE c.client = a_client AND c.controller = t.agency);
-
--- The day by which a request is answered at the latest. A period of months ends on the day of the same number, or on the
--- month's last one (Regulation 1182/71 Art. 3(2)); it is not put off by weekends, so nobody waits longer than told.
-CREATE OR REPLACE FUNCTION vault.due_day(a_kind text, received date, extended boolean) RETURNS date
-LANGUAGE sql STABLE
-RETURN (SELECT (received + k.answer_within + CASE WHEN extended THEN k.extension ELSE interval '0' END)::date FROM vault.request_kind k WHERE k.kind = a_kind);
-
--- Is this the person's first answered request for their own data within a year? Then nothing may be charged for it.
-CREATE OR REPLACE FUNCTION vault.is_first_in_year(r vault.request, as_of timestamptz) RETURNS boolean
-LANGUAGE sql STABLE
-RETURN NOT EXISTS (SELECT FROM vault.request q JOIN vault.request_state s ON s.request = q.id AND s.state IN ('answered', 'partly-refused')
-    WHERE q.client = r.client AND q.kind IN ('self-access', 'export-review') AND q.id <> r.id
-      AND vault.helsinki_day(s.recorded_at) > (vault.helsinki_day(as_of) - interval '1 year')::date AND s.recorded_at <= as_of);
