@@ -126,7 +126,7 @@ class Scene:
                 told.append(done)
             return told
 
-    def in_a_process(self, step: str = "none") -> tuple[int, str]:
+    def in_a_process(self, step: str = "none", **env: str) -> tuple[int, str]:
         """Make one export in a process of its own, which kills itself at that step: its end, and what it wrote."""
 
         async def working() -> tuple[int, str]:
@@ -134,7 +134,7 @@ class Scene:
             async with self.log_keeper():
                 process = await asyncio.create_subprocess_exec(
                     sys.executable, "-m", "tests.exports.killed_worker", url, folder, self.vkey, step,
-                    cwd=ROOT, env={**os.environ, "PYTHONPATH": f"{ROOT}/src:{ROOT}"},
+                    cwd=ROOT, env={**os.environ, "PYTHONPATH": f"{ROOT}/src:{ROOT}", **env},
                     stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
                 )  # fmt: skip
                 told, _ = await process.communicate()

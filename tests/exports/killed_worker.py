@@ -1,10 +1,12 @@
 """A worker of its own process that makes one export, and kills itself at one step: ``python -m tests.exports.killed_worker``.
 
-Arguments: the worker's database, the vault's folder, the log's key, the step's name (or ``none``).
+Arguments: the worker's database, the vault's folder, the log's key, the step's name (or ``none``). Before it kills itself it
+lists its open files in the file that OPEN_FILES names; not killed, it tells by how many bytes its memory had to grow.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -31,7 +33,33 @@ STEPS = {
 
 
 def kill() -> None:
+    if "OPEN_FILES" in os.environ:
+        _list_open_files(Path(os.environ["OPEN_FILES"]))
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _list_open_files(listed: Path) -> None:
+    """Their names; and, beside the list, the bytes of those that have no name and so would be gone with the process."""
+    listed.write_text("\n".join(open_files(os.getpid())))
+    for entry in list(Path("/proc/self/fd").iterdir()):
+        with contextlib.suppress(OSError):
+            if entry.readlink().name.endswith("(deleted)"):
+                listed.with_suffix(f".{entry.name}").write_bytes(entry.read_bytes())
+
+
+def open_files(pid: int) -> list[str]:
+    """What a process has open that is a file, by name; one that was removed meanwhile ends in ``(deleted)``."""
+    names = []
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            names.append(str(entry.readlink()))
+    return sorted(name for name in names if name.startswith("/") and not name.startswith(("/dev/", "/proc/")))
+
+
+def peak(pid: int | str = "self") -> int:
+    """The most memory that the process ever held, in bytes."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
 
 
 class Deadly:
@@ -68,7 +96,9 @@ async def _some(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 async def _one(scene: Scene, wrap: dict[str, Any]) -> str:
     async with scene.worker(wrap) as worker:
-        return str(await worker.step())
+        before = peak()
+        told = await worker.step()
+        return f"{told}\ngrew by {peak() - before}"
 
 
 def main(url: str, folder: str, vkey: str, step: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.caller import KELA, Acting, Caller, must, permit, personal_code
 from tests.support.sessions import browser, client_session, staff_session
+from tests.support.terms_model import due_day
 from vault.rules.days import helsinki_day
 
 OFFICER = "pirha-1004"
@@ -44,18 +45,6 @@ def today() -> dt.date:
     return helsinki_day(dt.datetime.now(dt.UTC))
 
 
-def months(count: int) -> dt.date:
-    """The same day that many months later, or that month's last."""
-    day = today()
-    year, month = divmod(day.year * 12 + day.month - 1 + count, 12)
-    for number in (day.day, 30, 29, 28):
-        try:
-            return dt.date(year, month + 1, number)
-        except ValueError:
-            continue
-    raise AssertionError
-
-
 def asked(somebody: Somebody, kind: str, **more: Any) -> dict[str, Any]:
     return must(somebody.hers.post("/v1/me/requests", json={"kind": kind} | more))
 
@@ -71,7 +60,7 @@ def test_p09_every_request_has_a_clock_that_the_client_sees(
     somebody: Somebody, kind: str, more: dict[str, Any], due: int
 ) -> None:
     made = asked(somebody, kind, **more)
-    assert made["due_on"] == months(due).isoformat()
+    assert made["due_on"] == due_day(today(), due).isoformat()
     shown = must(somebody.hers.get(f"/v1/me/requests/{made['id']}"))
     assert (shown["state"], shown["running"], shown["identified_how"]) == ("identified", True, "strong-identification")
     assert shown["received_on"] == today().isoformat()
@@ -92,7 +81,7 @@ def test_10_entries_older_than_two_years_need_a_special_reason_and_a_refusal_is_
     refused = somebody.hers.post("/v1/me/requests", json={"kind": "log-older"})
     assert (refused.status_code, refused.json()["field"]) == (422, "special_reason")
     made = asked(somebody, "log-older", special_reason=f"muuten vain {MARK}")
-    assert made["due_on"] == months(2).isoformat()
+    assert made["due_on"] == due_day(today(), 2).isoformat()
     assert somebody.hers.get("/v1/me/log", params={"older": "true"}).status_code == 404
     late = officer.post(f"/v1/requests/{made['id']}/extend", {"notice": "kiire"})
     assert (late.status_code, late.json()["code"]) == (409, "no-extension")
@@ -137,10 +126,10 @@ def test_more_time_is_taken_once_and_with_a_notice(caller: Caller, somebody: Som
     made = asked(somebody, "correction", text="x")
     assert officer.post(f"/v1/requests/{made['id']}/extend", {"notice": ""}).status_code == 422
     told = must(officer.post(f"/v1/requests/{made['id']}/extend", {"notice": "odotamme tietoa Kelasta"}))
-    assert told["due_on"] == months(3).isoformat()
+    assert told["due_on"] == due_day(today(), 3).isoformat()
     assert officer.post(f"/v1/requests/{made['id']}/extend", {"notice": "vielä"}).status_code == 409
     shown = must(somebody.hers.get(f"/v1/me/requests/{made['id']}"))
-    assert (shown["state"], shown["due_on"]) == ("extended", months(3).isoformat())
+    assert (shown["state"], shown["due_on"]) == ("extended", due_day(today(), 3).isoformat())
     assert shown["steps"][-1]["text"] == "odotamme tietoa Kelasta"
     assert not shown["extendable"]
 

@@ -261,6 +261,11 @@ def _corrections(misfiled: MisfiledDesk) -> list[HTTPRouteHandler]:
         done = await misfiled.decide(secret_of(request), document, data.decision, data.reason)
         return Response({"id": document, "decision": data.decision}, headers={"Vault-Log-Entry": done.promise})
 
+    @get("/damaged")
+    async def list_damaged(request: AnyRequest, cursor: Cursor = None, limit: Limit = 50) -> Response[dict[str, Any]]:
+        """Papers that an export had to leave out since what is stored of them cannot be read."""
+        return listed(await misfiled.list_damaged(secret_of(request), after=cursor, limit=limit))
+
     @get("/differences")
     async def list_differences(
         request: AnyRequest, cursor: Cursor = None, limit: Limit = 50
@@ -276,4 +281,4 @@ def _corrections(misfiled: MisfiledDesk) -> list[HTTPRouteHandler]:
         done = await misfiled.end_difference(secret_of(request), difference, data.outcome)
         return Response({"id": difference, "outcome": data.outcome}, headers={"Vault-Log-Entry": done.promise})
 
-    return [list_misfiled, get_misfiled, decide_misfiled, list_differences, end_difference]
+    return [list_misfiled, get_misfiled, decide_misfiled, list_damaged, list_differences, end_difference]

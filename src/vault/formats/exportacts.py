@@ -25,11 +25,13 @@ class Notice(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """Given facts that differed from the registered ones: which fields, when."""
+    """Given facts that differed from the registered ones: which fields, when; and whether they were taken over (``taken``) or not."""
 
     case: str
     fields: list[str]
     recorded_at: str
+    outcome: str | None = None
+    decided_at: str | None = None
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -51,6 +53,49 @@ class Look(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Decided(msgspec.Struct, frozen=True):
+    """What was decided of giving you one paper; ``copy`` is the paper that you get instead, without ``pages``."""
+
+    document: str
+    how: str
+    at: str
+    pages: list[int] | None = None
+    copy: str | None = None
+    provision: str | None = None
+    reason: str | None = None
+    decided_by_role: str | None = None
+
+
+class Named(msgspec.Struct, frozen=True):
+    """A professional whose name an answer told you."""
+
+    name: str
+    party: Party
+    roles: list[str]
+
+
+class Fee(msgspec.Struct, frozen=True):
+    """What would be charged, told beforehand; ``accepted`` is null until you said yes or no."""
+
+    cents: int
+    at: str
+    reason: str
+    accepted: bool | None = None
+
+
+class AtArchive(msgspec.Struct, frozen=True):
+    """The same was asked of an archive for a case that is there; ``outcome``: given, refused or not-found."""
+
+    case: str
+    transfer: str
+    archive: str
+    archive_name: str
+    received_on: str
+    due_on: str
+    outcome: str | None = None
+    answered_on: str | None = None
+
+
 class Asked(msgspec.Struct, frozen=True):
     """Something you asked for that has a clock: a check of what waits, names, older entries, a correction, an explanation."""
 
@@ -70,7 +115,10 @@ class Asked(msgspec.Struct, frozen=True):
     special_reason: str
     steps: list[Answered]
     looks: list[Look]
-    fee_cents: int | None = None
+    decisions: list[Decided]
+    names: list[Named]
+    at_archive: list[AtArchive]
+    fee: Fee | None = None
 
 
 class Authority(msgspec.Struct, frozen=True):

@@ -42,18 +42,31 @@ class Given(msgspec.Struct, frozen=True):
     personal_identity_code: str | None = None
 
 
-class Person(msgspec.Struct, frozen=True):
-    """What is registered about the client. The vault keeps no address, protected (turvakielto) or not."""
+class Registered(msgspec.Struct, frozen=True):
+    """What is, or was, registered of a person from ``recorded_at`` on."""
 
-    id: str
     name: str
     born: str
     personal_identity_code: str | None
     language: str
     interpreter: str | None
     address_protected: bool
+    recorded_at: str
+
+
+class Person(Registered, frozen=True):
+    """What is registered about the client. The vault keeps no address, protected (turvakielto) or not.
+
+    ``codes`` and ``identities`` say when a personal identity code, or a way to sign in without one, was tied to the client;
+    of each the vault keeps a keyed digest.
+    """
+
+    id: str
     registered_at: str
     died_on: str | None
+    earlier: list[Registered]
+    codes: list[str]
+    identities: list[str]
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -159,6 +172,7 @@ class Paper(msgspec.Struct, frozen=True):
     answered by the day ``answered_by``. ``withheld``, ``pages-withheld``: see ``withheld``; ``copy`` is the paper that is here
     instead. ``misfiled``: another person's, filed here by mistake. ``archived``: at the archive that the case's transfer names.
     ``large``: left out because you ordered without large papers. ``damaged``: what is stored cannot be read; it is looked into.
+    ``marks``: when it was retracted, checked, or said to be another person's.
     """
 
     id: str
@@ -181,6 +195,7 @@ class Paper(msgspec.Struct, frozen=True):
     original: bool
     retracted: bool
     signed_form: bool
+    marks: list[Step]
     read_by: list[Readers]
     title: str | None = None
     filename: str | None = None
@@ -247,10 +262,11 @@ class Consent(msgspec.Struct, frozen=True):
 
 
 class Prohibition(msgspec.Struct, frozen=True):
-    """A standing deny of the client's; null lists mean everybody, everything."""
+    """A standing deny of the client's; null lists mean everybody, everything. ``pause``: the one press that denies all."""
 
     id: str
     case: str | None
+    pause: bool
     recorded_at: str
     ended_at: str | None
     recipients: list[dict[str, Any]] | None
@@ -264,7 +280,11 @@ class Prohibition(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What this export is: for when, how whole, what the client has a right to and where to turn."""
+    """What this export is: for when, how whole, what the client has a right to and where to turn.
+
+    ``authority``: ordered by a representative, and covering no more than that authority does; ``in_all`` is false when that
+    is one case only.
+    """
 
     format: str
     export: str
@@ -275,6 +295,8 @@ class Answer(msgspec.Struct, frozen=True):
     kept: bool
     partial: bool
     without_large: bool
+    authority: str | None
+    in_all: bool
     counts: dict[str, int]
     purposes: dict[str, str]
     controllers: list[Party]

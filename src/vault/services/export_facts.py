@@ -6,13 +6,25 @@ Source: docs/spec/export.md; promise P9.
 from __future__ import annotations
 
 import datetime as dt
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from vault.formats.exportacts import Answered, Asked, Authority, Difference, EarlierExport, Look, Notice
+from vault.errors import KeyUnopenable
+from vault.formats.exportacts import (
+    Answered,
+    Asked,
+    AtArchive,
+    Authority,
+    Decided,
+    Difference,
+    EarlierExport,
+    Fee,
+    Look,
+    Named,
+    Notice,
+)
 from vault.formats.exportdata import (
     FORMAT,
     Answer,
@@ -44,6 +56,7 @@ from vault.rules.reasons import EXPLANATIONS
 from vault.rules.requests import PROVISIONS
 from vault.rules.self_access import Clock
 from vault.services.cases import unbase64
+from vault.services.request_views import open_name
 
 _HERE = frozenset({"open"})
 
@@ -51,7 +64,7 @@ _HERE = frozenset({"open"})
 class Facts:
     """Everything about one client, as the worker's clearance lets it be opened. ``damaged`` papers are left out and told."""
 
-    def __init__(self, clearance: Clearance, keyring: Keyring, damaged: frozenset[uuid.UUID] = frozenset()) -> None:
+    def __init__(self, clearance: Clearance, keyring: Keyring, damaged: frozenset[str] = frozenset()) -> None:
         self._clearance, self._keyring, self._damaged = clearance, keyring, damaged
         self._facts: dict[str, Any] = dict(clearance.facts)
         self.language = str(self._facts["language"])
@@ -76,8 +89,18 @@ class Facts:
 
     @property
     def partial(self) -> bool:
-        """Whether the vault holds a paper of the client's that is not in this export."""
-        return any(paper.how not in {"open", "misfiled", "archived"} for paper in self.papers)
+        """Whether a paper of the client's is not in this export, whoever has it."""
+        return any(paper.how not in {"open", "misfiled"} for paper in self.papers)
+
+    def lose(self, paper: str) -> None:
+        """That paper turned out not to be readable: it is told as damaged."""
+        self.papers = [
+            msgspec.structs.replace(one, how="damaged", file=None) if one.id == paper else one for one in self.papers
+        ]
+
+    def lost(self) -> list[str]:
+        """The papers that cannot be read."""
+        return [paper.id for paper in self.papers if paper.how == "damaged"]
 
     def here(self) -> list[Paper]:
         """The papers whose bytes go in."""
@@ -92,7 +115,8 @@ class Facts:
         return Answer(
             format=FORMAT, export=str(self._facts["export"]), language=self.language, as_of=str(self._facts["as_of"]),
             received=clock.received.isoformat(), due=clock.due.isoformat(), kept=self.client is not None, partial=self.partial,
-            without_large=bool(self._facts["without_large"]),
+            without_large=bool(self._facts["without_large"]), authority=self._facts["authority"],
+            in_all=self.client is None or bool(self._facts["in_all"]),
             counts={
                 "cases": len(self.cases), "documents": len(self.papers), "documents_here": len(self.here()),
                 "consents": len(self.consents), "prohibitions": len(self.prohibitions),
@@ -108,9 +132,12 @@ class Facts:
         about = self._facts["about"]
         if about is None or self.client is None:
             return None
-        given = msgspec.json.decode(self._open(self._register, f"client.about|{self.client}", about["sealed"]))
-        kept = {name: value for name, value in about.items() if name != "sealed"}
-        return msgspec.convert(given | kept | {"id": self.client}, Person)
+        earlier = [self._registered(item) for item in about["earlier"]]
+        return msgspec.convert(self._registered(about) | {"id": self.client, "earlier": earlier}, Person)
+
+    def _registered(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        given = msgspec.json.decode(self._open(self._register, f"client.about|{self.client}", item["sealed"]))
+        return dict(given) | {name: value for name, value in item.items() if name != "sealed"}
 
     def _case(self, item: Mapping[str, Any]) -> Case:
         key, case = f"case:{item['id']}", item["id"]
@@ -146,19 +173,25 @@ class Facts:
         )  # fmt: skip
 
     def _paper(self, number: int, item: Mapping[str, Any]) -> Paper:
-        how: How = "damaged" if uuid.UUID(item["id"]) in self._damaged and item["how"] == "open" else item["how"]
-        shown = how in {"open", "large", "damaged"}
-        key = f"case:{item['case']}" if item["key_parent"] == "case" else self._register
-        about = msgspec.json.decode(self._open(key, f"document.about|{item['id']}", item["about"])) if shown else {}
+        how: How = "damaged" if item["id"] in self._damaged and item["how"] == "open" else item["how"]
+        about: dict[str, Any] = {}
+        sha256: str | None = None
+        if how in {"open", "large", "damaged"}:
+            key = f"case:{item['case']}" if item["key_parent"] == "case" else self._register
+            try:
+                about = msgspec.json.decode(self._open(key, f"document.about|{item['id']}", item["about"]))
+                sha256 = self._open(key, f"document.digest|{item['id']}", item["digest"]).hex()
+            except KeyUnopenable:
+                how = "damaged"
         kept = ("id", "case", "type", "language", "dated", "filed_at", "registered_at", "series", "media_type", "size", "protected_classes",
                 "third_persons", "check_before_client", "original", "attachment_of", "replaces", "valid_until", "answered_by", "copy", "copy_of")  # fmt: skip
         return Paper(
             **{name: item[name] for name in kept}, how=how, type_name=self.words.named(item["type"], "document-type"),
             filed_by=self._party(item["filed_by"], item["filed_by_unit"]), source=self._party(item["source"]),
             retracted=item["state"] == "retracted", signed_form=item["key_parent"] == "register" and item["type"] == "suostumus",
-            read_by=[self._readers(one) for one in item["read_by"]], title=about.get("title"), filename=about.get("filename"),
+            marks=msgspec.convert(item["marks"], list[Step]), read_by=[self._readers(one) for one in item["read_by"]],
+            title=about.get("title"), filename=about.get("filename"), sha256=sha256,
             file=f"documents/{safe_name(number, about['filename'], item['media_type'])}" if how == "open" else None,
-            sha256=self._open(key, f"document.digest|{item['id']}", item["digest"]).hex() if shown else None,
             withheld=self._withheld(item) if item["provision"] else None,
         )  # fmt: skip
 
@@ -216,8 +249,23 @@ class Facts:
                 Look(one["document"], one["at"], self._open(self._register, f"request.look|{one['id']}", one["reason"]).decode())
                 for one in item["looks"]
             ],
-            fee_cents=item["fee"]["cents"] if item["fee"] else None,
+            decisions=[self._decided(one) for one in item["withholdings"]],
+            names=[Named(open_name(self._keyring, one), self._party(one["agency"]), one["roles"]) for one in item["names"]],
+            at_archive=[
+                msgspec.convert(one | {"archive_name": _named(one["name"], self.language)}, AtArchive) for one in item["at_archive"]
+            ],
+            fee=self._fee(item["fee"]),
         )  # fmt: skip
+
+    def _decided(self, item: Mapping[str, Any]) -> Decided:
+        reason = self._maybe(self._register, f"withholding.reason|{item['id']}", item["reason"])
+        return msgspec.convert(dict(item) | {"reason": reason}, Decided)
+
+    def _fee(self, item: Mapping[str, Any] | None) -> Fee | None:
+        if item is None:
+            return None
+        reason = self._maybe(self._register, f"fee.reason|{item['id']}", item["reason"])
+        return msgspec.convert(dict(item) | {"reason": reason}, Fee)
 
     def _authority(self, item: Mapping[str, Any]) -> Authority:
         about = msgspec.json.decode(self._open(self._register, f"authority.about|{item['id']}", item["about"]))

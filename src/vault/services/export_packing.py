@@ -1,8 +1,9 @@
 """One export as a ZIP that ordinary programs open, made in one stream: nothing of it is ever whole in memory or in clear at rest.
 
-    data/*.json · log/… · documents/… · index.html
+    log/… · documents/… · data/*.json · index.html
 
-The page comes last, because it tells what became of everything before it. Papers are stored as they are (most are compressed
+The page and the data come last, because they tell what became of everything before them: a paper whose object does not open is
+left out and told. Papers are stored as they are (most are compressed
 already), texts are deflated; Zip64 where a size needs it. Source: docs/spec/export.md.
 """
 
@@ -16,7 +17,7 @@ from typing import Any
 
 from zipstream import ZipStream
 
-from vault.errors import ObjectTampered
+from vault.errors import IntegrityBroken, ObjectTampered
 from vault.formats.exportacts import Looked
 from vault.formats.exportdata import Paper
 from vault.formats.exportindex import index_page
@@ -29,14 +30,14 @@ from vault.services.piping import Pipe, gathered, packed, pulled
 _DEFLATED = zipfile.ZIP_DEFLATED
 
 
-class DamagedPaper(ObjectTampered):
-    """Raised when a paper's object is not what was filed; the export is made again without it."""
+class DamagedPapers(ObjectTampered):
+    """Raised when a paper's object broke off after its first bytes had gone in; the export is made again without these."""
 
     code = "object-damaged"
 
-    def __init__(self, paper: str) -> None:
+    def __init__(self, papers: frozenset[str]) -> None:
         super().__init__("a paper of an export does not open")
-        self.paper = paper
+        self.papers = papers
 
 
 class ExportZip:
@@ -56,7 +57,7 @@ class ExportZip:
         self.documents = self.bytes = 0
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The ZIP in pieces of about a mebibyte. Raises: DamagedPaper, StoreUnavailable, DatabaseUnavailable."""
+        """The ZIP in pieces of about a mebibyte. Raises: DamagedPapers, StoreUnavailable, DatabaseUnavailable."""
         loop = asyncio.get_running_loop()
 
         def pack(pipe: Pipe) -> None:
@@ -79,14 +80,17 @@ class ExportZip:
         if self._facts.client is not None:
             for name, content in self._log_files(loop):
                 yield from one(f"log/{name}", content, compress_type=_DEFLATED)
+        for paper in self._facts.here():
+            if (pieces := self._begun(paper, loop)) is None:
+                self._facts.lose(paper.id)
+                continue
+            yield from one(str(paper.file), pieces, size=paper.size)
+            self.documents += 1
         answer = self._facts.answer(self._log.unproved)
         for name, content in self._data(openings).items():
             yield from one(f"data/{name}.json", content, compress_type=_DEFLATED)
         yield from one("data/export.json", encode(answer), compress_type=_DEFLATED)
         yield from one("data/schema.json", schema(), compress_type=_DEFLATED)
-        for paper in self._facts.here():
-            yield from one(str(paper.file), self._paper(paper, loop), size=paper.size)
-            self.documents += 1
         page = index_page(
             self._facts.words, answer, self._facts.person, cases=self._facts.cases, papers=self._facts.papers,
             consents=self._facts.consents, prohibitions=self._facts.prohibitions, openings=openings,
@@ -116,11 +120,22 @@ class ExportZip:
             log_readme(self._facts.language, self._keys.witness is not None, self._log.unproved).encode(),
         )
 
-    def _paper(self, paper: Paper, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
+    def _begun(self, paper: Paper, loop: asyncio.AbstractEventLoop) -> Iterator[bytes] | None:
+        """The paper's bytes once the first of them have come; None when they do not open."""
+        pieces = pulled(gathered(self._papers(paper)), loop)
         try:
-            yield from pulled(gathered(self._papers(paper)), loop)
-        except ObjectTampered:
-            raise DamagedPaper(paper.id) from None
+            first = next(pieces, b"")
+        except IntegrityBroken:
+            return None
+        return self._rest(first, pieces, paper)
+
+    @staticmethod
+    def _rest(first: bytes, pieces: Iterator[bytes], paper: Paper) -> Iterator[bytes]:
+        yield first
+        try:
+            yield from pieces
+        except IntegrityBroken:
+            raise DamagedPapers(frozenset({paper.id})) from None
 
 
 async def _awaited(make: Callable[[], Awaitable[list[Looked]]]) -> list[Looked]:

@@ -27,9 +27,9 @@ from vault.model import Act, CaseId, Clearance, DocumentId, KeyKind, TokenSecret
 from vault.ports import Door, Keyring, ObjectStore
 from vault.services.export_facts import Facts
 from vault.services.export_log import LogKeys, LogPart, covering_head
-from vault.services.export_packing import DamagedPaper, ExportZip
+from vault.services.export_packing import DamagedPapers, ExportZip
 from vault.services.openings import tell
-from vault.services.reading import read_plaintext
+from vault.services.reading import SMALL, read_plaintext
 from vault.services.transparency import LogReader
 
 _CLAIM = dt.timedelta(minutes=2)
@@ -38,7 +38,6 @@ _PROGRESS_S = 1.0
 _OPENINGS = 200
 TRIES = 5
 """An export that could not be made so many times has failed; the client is told and may order another."""
-MOST_DAMAGED = 20
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -141,8 +140,8 @@ class ExportWorker:
 
     # ---------------------------------------------------------------- what one making needs
 
-    async def make(self, taken: Taken, damaged: frozenset[uuid.UUID], making: _Making) -> str:
-        """Collect, pack, seal and store; the last call makes it visible. Raises: DamagedPaper."""
+    async def make(self, taken: Taken, damaged: frozenset[str], making: _Making) -> str:
+        """Collect, pack, seal and store; the last call makes it visible. Raises: DamagedPapers."""
         name = secrets.token_hex(16)
         # (1) The attempt's random name is recorded with the entry of the ask.
         cleared = await self._door.ask(taken.secret, Act.EXPORT, document=taken.export, about={"object": name})
@@ -162,11 +161,26 @@ class ExportWorker:
             await self._commit(taken, cleared, facts, name, key, sealing)
         except Unavailable:
             raise  # whether the row was committed may be unknown: the sweeper decides, with the database in hand
-        except BaseException:
+        except BaseException as error:
             if await self._door.give_up(name):
                 await self._store.delete(name)
+            if isinstance(error, DamagedPapers):
+                raise DamagedPapers(error.papers | await self._unreadable(cleared, facts)) from None
             raise
-        return f"ready, {sealing.size} bytes, {len(facts.here())} documents"
+        lost = f"; papers that can NOT BE READ: {', '.join(facts.lost())}" if facts.lost() else ""
+        return f"ready, {sealing.size} bytes, {len(facts.here())} documents{lost}"
+
+    async def _unreadable(self, cleared: Clearance, facts: Facts) -> frozenset[str]:
+        """Every paper that breaks off after its beginning, found in one reading rather than one by one."""
+        found: set[str] = set()
+        for paper in facts.here():
+            if paper.size > SMALL:
+                try:
+                    async for _ in self._plaintext(cleared, facts, paper):
+                        pass
+                except IntegrityBroken:
+                    found.add(paper.id)
+        return frozenset(found)
 
     async def _package(self, taken: Taken, cleared: Clearance, facts: Facts) -> ExportZip:
         head = None
@@ -208,6 +222,7 @@ class ExportWorker:
         )
         made = {
             "papers": [paper.id for paper in facts.here()],
+            "damaged": facts.lost(),
             "partial": facts.partial,
             "keep_days": self._keep_days,
         }
@@ -227,7 +242,7 @@ class ExportWorker:
 
 
 class _Making:
-    """One export being made; made again without the papers that turn out to be damaged."""
+    """One export being made; made again without the papers that turn out to be damaged half-way."""
 
     def __init__(self, worker: ExportWorker, taken: Taken) -> None:
         self._worker, self._taken = worker, taken
@@ -243,15 +258,13 @@ class _Making:
             staying.cancel()
 
     async def _until_whole(self) -> str:
-        damaged: set[uuid.UUID] = set()
+        damaged: frozenset[str] = frozenset()
         while True:
-            self._work = asyncio.create_task(self._worker.make(self._taken, frozenset(damaged), self))
+            self._work = asyncio.create_task(self._worker.make(self._taken, damaged, self))
             try:
                 return await self._work
-            except DamagedPaper as error:
-                damaged.add(uuid.UUID(error.paper))
-                if len(damaged) > MOST_DAMAGED:
-                    raise
+            except DamagedPapers as error:
+                damaged |= error.papers
             except asyncio.CancelledError:
                 if not self._stopped:
                     raise

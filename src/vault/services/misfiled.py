@@ -1,4 +1,4 @@
-"""Papers of the wrong person, and differences in what was said of a person: a records officer decides.
+"""Papers of the wrong person, papers that cannot be read, and differences in what was said of a person.
 
 Source: design.md §3.3 (misfiled), §4 (a difference never overwrites); GDPR Art. 33 (who had it meanwhile).
 """
@@ -50,6 +50,20 @@ class Misfiled(msgspec.Struct, frozen=True):
     decided_at: str | None = None
 
 
+class Damaged(msgspec.Struct, frozen=True):
+    """A paper that ``exports`` exports had to leave out since what is stored cannot be read, the last time at ``found_at``."""
+
+    id: uuid.UUID
+    case: uuid.UUID
+    type: str
+    filed_by: str
+    source: str
+    dated: str
+    registered_at: str
+    found_at: str
+    exports: int
+
+
 class PersonGiven(msgspec.Struct, frozen=True):
     name: str
     born: str
@@ -99,6 +113,12 @@ class MisfiledDesk:
         for name in done.facts["objects"]:
             await self._store.delete(name)
         return done
+
+    async def list_damaged(self, secret: TokenSecret, *, after: uuid.UUID | None = None, limit: int = 50) -> Page:
+        """The papers that an export could not read, until a later one has read them."""
+        listed = await self._door.ask(secret, Act.LIST, about={"target": "damaged", "after": after, "limit": limit})
+        views = msgspec.convert(items_of(listed), list[Damaged])
+        return page_of(list(views), listed.facts, self._promise(listed))
 
     async def list_differences(self, secret: TokenSecret, *, after: uuid.UUID | None = None, limit: int = 50) -> Page:
         """What was given of people differently from what is registered, and waits for a look."""

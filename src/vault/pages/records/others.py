@@ -1,4 +1,4 @@
-"""Papers of the wrong person, and differences in what was said of a person."""
+"""Papers of the wrong person, papers that cannot be read, and differences in what was said of a person."""
 
 from __future__ import annotations
 
@@ -54,6 +54,11 @@ def other_handlers(parts: RecordsParts) -> list[HTTPRouteHandler]:
         said = N_("The content is destroyed.") if decision == "destroyed" else N_("The paper is in its place again.")
         return redirect(request, f"{HOME}/misfiled/{document}", said=said)
 
+    @get("/damaged", include_in_schema=False)
+    async def damaged(request: AnyRequest) -> Response[bytes]:
+        found = await desk.list_damaged(secret_of(request), limit=200)
+        return render(request, "records/damaged.html", papers=found.items, words=WORDS)
+
     @get("/differences", include_in_schema=False)
     async def differences(request: AnyRequest) -> Response[bytes]:
         found = await desk.list_differences(secret_of(request), limit=200)
@@ -65,4 +70,4 @@ def other_handlers(parts: RecordsParts) -> list[HTTPRouteHandler]:
         await desk.end_difference(secret_of(request), difference, form.text("outcome"))
         return redirect(request, f"{HOME}/differences", said=N_("The difference is settled."))
 
-    return [misfiled, one, decide, differences, end]
+    return [misfiled, one, decide, damaged, differences, end]

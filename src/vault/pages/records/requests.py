@@ -31,9 +31,10 @@ def request_handlers(parts: RecordsParts) -> list[HTTPRouteHandler]:
     async def queue(request: AnyRequest) -> Response[bytes]:
         running = (await desk.queue(secret_of(request))).items
         misfiled = await parts.misfiled.list_misfiled(secret_of(request), limit=200)
+        damaged = await parts.misfiled.list_damaged(secret_of(request), limit=200)
         differences = await parts.misfiled.list_differences(secret_of(request), limit=200)
         return render(
-            request, "records/queue.html", running=running, misfiled=len(misfiled.items),
+            request, "records/queue.html", running=running, misfiled=len(misfiled.items), damaged=len(damaged.items),
             differences=len(differences.items), words=WORDS,
         )  # fmt: skip
 

@@ -141,6 +141,15 @@ BEGIN
               AND (about ->> 'document' IS NOT NULL OR NOT EXISTS (SELECT FROM vault.misfiled_decision x WHERE x.document = d.id))
             ORDER BY d.id LIMIT at_most) x;
         IF about ->> 'document' IS NOT NULL AND items IS NULL THEN RETURN NULL; END IF;
+    ELSIF target = 'damaged' THEN
+        -- What an export could not read and none since has.
+        SELECT jsonb_agg(x.j ORDER BY x.id) INTO items FROM (
+            SELECT d.id, jsonb_build_object('id', d.id, 'case', d.case_id, 'type', d.type, 'filed_by', d.agency, 'source', coalesce(d.source_unit, d.source),
+                'dated', d.dated, 'registered_at', vault.rfc3339(d.recorded_at), 'found_at', vault.rfc3339(max(g.recorded_at)), 'exports', count(*)) AS j
+            FROM vault.export_damage g JOIN vault.document d ON d.id = g.document JOIN vault.client_case c ON c.id = d.case_id
+            WHERE c.controller = t.agency AND d.id > after
+              AND NOT EXISTS (SELECT FROM vault.export_paper i WHERE i.document = d.id AND i.export > g.export)
+            GROUP BY d.id ORDER BY d.id LIMIT at_most) x;
     ELSIF target = 'differences' THEN
         SELECT jsonb_agg(x.j ORDER BY x.id), jsonb_agg('register:' || x.client) || coalesce(jsonb_agg('case:' || x.open_case) FILTER (WHERE x.open_case IS NOT NULL), '[]')
         INTO items, keys FROM (

@@ -80,64 +80,111 @@ RETURN jsonb_build_object('id', c.id, 'process', c.process, 'controller', c.cont
                 FROM vault.transfer_state s WHERE s.transfer = y.id)) ORDER BY y.id), '[]')
         FROM vault.transfer y JOIN vault.archive r ON r.n = y.archive WHERE y.case_id = c.id));
 
--- All that is kept about a client, but for the papers' bytes and the entries: what is sealed stays sealed here.
+-- May this asker be told of that document? Everybody of none; a representative not of a class that the authority does not name.
+CREATE OR REPLACE FUNCTION vault.export_shows(t vault.token, a_document uuid, as_of timestamptz) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN t.actor = 'client' OR a_document IS NULL
+    OR coalesce((SELECT vault.may_see_classes(t, d.protected_classes, as_of) FROM vault.document d WHERE d.id = a_document), true);
+
+-- What is registered of a person, and was before.
+CREATE OR REPLACE FUNCTION vault.export_person(a_client uuid) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN (SELECT jsonb_agg(jsonb_build_object('sealed', vault.b64(a.sealed), 'language', a.language, 'interpreter', a.interpreter,
+            'address_protected', a.address_protected, 'recorded_at', vault.rfc3339(a.recorded_at)) ORDER BY a.n DESC) -> 0
+        || jsonb_build_object('earlier', coalesce(jsonb_agg(jsonb_build_object('sealed', vault.b64(a.sealed), 'language', a.language, 'interpreter', a.interpreter,
+            'address_protected', a.address_protected, 'recorded_at', vault.rfc3339(a.recorded_at)) ORDER BY a.n DESC) - 0, '[]'),
+        'registered_at', (SELECT vault.rfc3339(c.recorded_at) FROM vault.client c WHERE c.id = a_client),
+        'died_on', (SELECT k.died_on FROM vault.client_death k WHERE k.client = a_client),
+        'codes', (SELECT coalesce(jsonb_agg(vault.rfc3339(k.recorded_at) ORDER BY k.recorded_at), '[]') FROM vault.client_code k WHERE k.client = a_client),
+        'identities', (SELECT coalesce(jsonb_agg(vault.rfc3339(i.recorded_at) ORDER BY i.recorded_at), '[]') FROM vault.client_identity i WHERE i.client = a_client))
+    FROM vault.client_about a WHERE a.client = a_client);
+
+-- One paper: what is shown of it, why, and who opened it.
+CREATE OR REPLACE FUNCTION vault.export_paper_json(d vault.document, how text, view vault.client_view) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN CASE WHEN how IN ('open', 'large') THEN vault.document_json(d, true) ELSE vault.document_json(d, false) - 'about'::text END
+    || jsonb_build_object('how', how, 'answered_by', view.answered_by, 'provision', view.provision, 'copy', view.copy, 'copy_of', d.copy_of,
+        'withholding', view.withholding, 'withheld_reason', CASE WHEN view.told THEN
+            (SELECT vault.b64(w.sealed_reason) FROM vault.withholding w WHERE w.id = view.withholding) END,
+        'pages', (SELECT w.pages FROM vault.withholding w WHERE w.id = view.withholding),
+        'object', CASE WHEN how = 'open' THEN (SELECT f.object FROM vault.filing f WHERE f.document = d.id) END,
+        'marks', (SELECT coalesce(jsonb_agg(jsonb_build_object('state', k.mark, 'at', vault.rfc3339(k.recorded_at)) ORDER BY k.recorded_at), '[]')
+            FROM vault.document_mark k WHERE k.document = d.id),
+        'read_by', (SELECT coalesce(jsonb_agg(r.j ORDER BY r.first), '[]') FROM (
+            SELECT min(e.at) AS first, jsonb_build_object('agency', e.agency, 'unit', e.unit, 'role', e.role, 'purpose', e.purpose, 'basis', e.basis,
+                'consent', e.consent, 'provision', e.provision, 'first', vault.rfc3339(min(e.at)), 'last', vault.rfc3339(max(e.at)), 'times', count(*)) AS j
+            FROM vault.entry e WHERE e.document = d.id AND e.act = 'open' AND e.decision = 'permit' AND e.agency IS NOT NULL
+            GROUP BY e.agency, e.unit, e.role, e.purpose, e.basis, e.consent, e.provision) r));
+
+-- One consent with all that happened to it; a clause that names a protected class which an authority does not name is left out.
+CREATE OR REPLACE FUNCTION vault.export_consent(k vault.consent, t vault.token, as_of timestamptz) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN (SELECT j.c || jsonb_build_object('authority', k.authority,
+        'provisions', (SELECT coalesce(jsonb_agg(p ORDER BY p -> 'number'), '[]') FROM jsonb_array_elements(j.c -> 'provisions') p
+            WHERE vault.may_see_classes(t, ARRAY(SELECT jsonb_array_elements_text(coalesce(nullif(p -> 'protected_classes', 'null'), '[]'))), as_of)),
+        'withdrawals', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', w.id, 'provisions', w.provisions, 'given_at', vault.rfc3339(w.given_at),
+                'recorded_at', vault.rfc3339(w.recorded_at), 'reason', vault.b64(w.sealed_reason),
+                'recorded_by', (SELECT e.agency FROM vault.entry e WHERE e.id = w.entry)) ORDER BY w.id), '[]')
+            FROM vault.withdrawal w WHERE w.consent = k.id),
+        'confirmed_at', (SELECT vault.rfc3339(f.recorded_at) FROM vault.consent_confirmation f WHERE f.consent = k.id),
+        'replaced_by', (SELECT min(r.id::text) FROM vault.consent r WHERE r.replaces = k.id))
+    FROM (SELECT vault.consent_json(k, NULL, true, as_of) AS c) j);
+
+-- One request with its texts, its decisions, and what was asked of an archive for it and how that answered.
+CREATE OR REPLACE FUNCTION vault.export_request(r vault.request, as_of timestamptz) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN vault.request_whole(r, true, as_of) || jsonb_build_object('at_archive', (
+    SELECT coalesce(jsonb_agg(vault.archive_request_json(q) || jsonb_build_object('name', a.name) ORDER BY q.id), '[]')
+    FROM vault.archive_request q JOIN vault.transfer x ON x.id = q.transfer JOIN vault.archive a ON a.n = x.archive WHERE q.of_request = r.id));
+
+-- All that is kept about a client and that this export covers, but for the papers' bytes and the entries: what is sealed stays
+-- sealed here. An authority for one case covers that case; only one for all covers what is kept of the person as a whole.
 CREATE OR REPLACE FUNCTION vault.export_facts(x vault.export, as_of timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
-RETURN jsonb_build_object('export', x.id, 'client', x.client, 'language', x.language, 'without_large', x.without_large,
-    'ordered_at', vault.rfc3339(x.recorded_at), 'as_of', vault.rfc3339(as_of), 'clock', vault.export_clock(x),
-    'about', (SELECT jsonb_build_object('sealed', vault.b64(a.sealed), 'language', a.language, 'interpreter', a.interpreter,
-            'address_protected', a.address_protected, 'registered_at', vault.rfc3339(c.recorded_at),
-            'died_on', (SELECT k.died_on FROM vault.client_death k WHERE k.client = c.id))
-        FROM vault.client c JOIN vault.client_about a ON a.client = c.id WHERE c.id = x.client ORDER BY a.n DESC LIMIT 1),
-    'cases', (SELECT coalesce(jsonb_agg(vault.export_case(c, as_of) ORDER BY c.id), '[]') FROM vault.client_case c WHERE c.client = x.client),
-    'papers', (SELECT coalesce(jsonb_agg(CASE WHEN p.how IN ('open', 'large') THEN vault.document_json(d, true)
-                ELSE vault.document_json(d, false) - 'about'::text END
-            || jsonb_build_object('how', p.how, 'answered_by', (p.view).answered_by, 'provision', (p.view).provision, 'copy', (p.view).copy, 'copy_of', d.copy_of,
-                'withholding', (p.view).withholding, 'withheld_reason', CASE WHEN (p.view).told THEN
-                    (SELECT vault.b64(w.sealed_reason) FROM vault.withholding w WHERE w.id = (p.view).withholding) END,
-                'pages', (SELECT w.pages FROM vault.withholding w WHERE w.id = (p.view).withholding),
-                'object', CASE WHEN p.how = 'open' THEN (SELECT f.object FROM vault.filing f WHERE f.document = d.id) END,
-                'read_by', (SELECT coalesce(jsonb_agg(r.j ORDER BY r.first), '[]') FROM (
-                    SELECT min(e.at) AS first, jsonb_build_object('agency', e.agency, 'unit', e.unit, 'role', e.role, 'purpose', e.purpose, 'basis', e.basis,
-                        'consent', e.consent, 'provision', e.provision, 'first', vault.rfc3339(min(e.at)), 'last', vault.rfc3339(max(e.at)), 'times', count(*)) AS j
-                    FROM vault.entry e WHERE e.document = d.id AND e.act = 'open' AND e.decision = 'permit' AND e.agency IS NOT NULL
-                    GROUP BY e.agency, e.unit, e.role, e.purpose, e.basis, e.consent, e.provision) r)) ORDER BY d.id), '[]')
-        FROM vault.export_papers(x.client, x.without_large, as_of) p JOIN vault.document d ON d.id = p.document),
-    'consents', (SELECT coalesce(jsonb_agg(vault.consent_json(k, NULL, true, as_of) || jsonb_build_object('authority', k.authority,
-            'withdrawals', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', w.id, 'provisions', w.provisions, 'given_at', vault.rfc3339(w.given_at),
-                    'recorded_at', vault.rfc3339(w.recorded_at), 'reason', vault.b64(w.sealed_reason),
-                    'recorded_by', (SELECT e.agency FROM vault.entry e WHERE e.id = w.entry)) ORDER BY w.id), '[]')
-                FROM vault.withdrawal w WHERE w.consent = k.id),
-            'confirmed_at', (SELECT vault.rfc3339(f.recorded_at) FROM vault.consent_confirmation f WHERE f.consent = k.id),
-            'replaced_by', (SELECT min(r.id::text) FROM vault.consent r WHERE r.replaces = k.id)) ORDER BY k.n), '[]')
-        FROM vault.consent k JOIN vault.client_case c ON c.id = k.case_id WHERE c.client = x.client),
-    'prohibitions', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', b.id, 'case', b.case_id, 'recipients', b.recipients, 'sources', b.sources,
-            'documents', b.documents, 'actions', b.actions, 'purposes', b.purposes, 'dated_from', b.dated_from, 'dated_until', b.dated_until,
-            'protected_classes', b.protected_classes, 'recorded_at', vault.rfc3339(b.recorded_at),
-            'ended_at', (SELECT vault.rfc3339(n.recorded_at) FROM vault.prohibition_end n WHERE n.prohibition = b.id)) ORDER BY b.id), '[]')
-        FROM vault.prohibition b WHERE b.client = x.client),
-    'notices', (SELECT coalesce(jsonb_agg(jsonb_build_object('agency', n.agency, 'kind', n.kind, 'case', n.case_id, 'consent', n.consent,
-            'document', n.document, 'recorded_at', vault.rfc3339(n.recorded_at),
-            'acknowledged_at', (SELECT vault.rfc3339(k.recorded_at) FROM vault.notice_ack k WHERE k.notice = n.id)) ORDER BY n.id), '[]')
-        FROM vault.notice n JOIN vault.client_case c ON c.id = n.case_id WHERE c.client = x.client),
-    'differences', (SELECT coalesce(jsonb_agg(jsonb_build_object('case', f.case_id, 'fields', f.fields, 'recorded_at', vault.rfc3339(f.recorded_at)) ORDER BY f.id), '[]')
-        FROM vault.difference f WHERE f.client = x.client),
-    'requests', (SELECT coalesce(jsonb_agg(vault.request_whole(r, true, as_of) - 'names' ORDER BY r.id), '[]') FROM vault.request r WHERE r.client = x.client),
-    'authorities', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', y.id, 'kind', y.kind, 'scope', y.scope, 'case', y.case_id,
-            'protected_classes', y.protected_classes, 'from', y.from_day, 'until', y.until_day, 'given_by_client', y.given_by_client,
-            'about', vault.b64(y.sealed_about), 'recorded_at', vault.rfc3339(y.recorded_at),
-            'ended_at', (SELECT vault.rfc3339(n.recorded_at) FROM vault.authority_end n WHERE n.authority = y.id),
-            'bars', (SELECT coalesce(jsonb_agg(jsonb_build_object('state', CASE WHEN b.barred THEN 'barred' ELSE 'let-in' END, 'at', vault.rfc3339(b.recorded_at)) ORDER BY b.n), '[]')
-                FROM vault.authority_bar b WHERE b.authority = y.id)) ORDER BY y.id), '[]')
-        FROM vault.authority y WHERE y.client = x.client),
-    'exports', (SELECT coalesce(jsonb_agg(vault.export_json(y) - 'progress' ORDER BY y.id), '[]') FROM vault.export y WHERE y.client = x.client),
-    'agencies', (SELECT coalesce(jsonb_object_agg(a.id, a.name), '{}') FROM vault.agency a),
-    'units', (SELECT coalesce(jsonb_object_agg(u.id, u.name), '{}') FROM vault.unit u),
-    'keyless', x.client IS NULL,
-    'keys', (SELECT coalesce(jsonb_agg(k), '[]') FROM (
-        SELECT 'register:' || x.client AS k WHERE x.client IS NOT NULL
-        UNION ALL SELECT 'case:' || c.id FROM vault.client_case c WHERE c.client = x.client
-        UNION ALL SELECT 'document:' || p.document FROM vault.export_papers(x.client, x.without_large, as_of) p WHERE p.how = 'open') keys));
+BEGIN ATOMIC
+    WITH one AS MATERIALIZED (
+        SELECT t, vault.own_cases(t, as_of) AS cases, vault.stands_for_client(t, x.client, false, as_of) AS in_all FROM vault.export_asker(x) t
+    ), paper AS MATERIALIZED (
+        SELECT p.document, p.how, p.view FROM one, vault.export_papers(one.t, x.without_large, as_of) p
+    )
+    SELECT jsonb_build_object('export', x.id, 'client', x.client, 'authority', x.authority, 'in_all', one.in_all, 'language', x.language,
+        'without_large', x.without_large, 'ordered_at', vault.rfc3339(x.recorded_at), 'as_of', vault.rfc3339(as_of), 'clock', vault.export_clock(x),
+        'about', CASE WHEN one.in_all THEN vault.export_person(x.client) END,
+        'cases', (SELECT coalesce(jsonb_agg(vault.export_case(c, as_of) ORDER BY c.id), '[]') FROM vault.client_case c WHERE c.id = ANY (one.cases)),
+        'papers', (SELECT coalesce(jsonb_agg(vault.export_paper_json(d, p.how, p.view) ORDER BY d.id), '[]') FROM paper p JOIN vault.document d ON d.id = p.document),
+        'consents', (SELECT coalesce(jsonb_agg(vault.export_consent(k, one.t, as_of) ORDER BY k.n), '[]') FROM vault.consent k WHERE k.case_id = ANY (one.cases)),
+        'prohibitions', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', b.id, 'case', b.case_id, 'pause', b.pause, 'recipients', b.recipients, 'sources', b.sources,
+                'documents', b.documents, 'actions', b.actions, 'purposes', b.purposes, 'dated_from', b.dated_from, 'dated_until', b.dated_until,
+                'protected_classes', b.protected_classes, 'recorded_at', vault.rfc3339(b.recorded_at),
+                'ended_at', (SELECT vault.rfc3339(n.recorded_at) FROM vault.prohibition_end n WHERE n.prohibition = b.id)) ORDER BY b.id), '[]')
+            FROM vault.prohibition b WHERE b.client = x.client AND (b.case_id IS NULL OR b.case_id = ANY (one.cases))
+              AND vault.may_see_classes(one.t, coalesce(b.protected_classes, '{}'), as_of)),
+        'notices', (SELECT coalesce(jsonb_agg(jsonb_build_object('agency', n.agency, 'kind', n.kind, 'case', n.case_id, 'consent', n.consent,
+                'document', n.document, 'recorded_at', vault.rfc3339(n.recorded_at),
+                'acknowledged_at', (SELECT vault.rfc3339(k.recorded_at) FROM vault.notice_ack k WHERE k.notice = n.id)) ORDER BY n.id), '[]')
+            FROM vault.notice n WHERE n.case_id = ANY (one.cases) AND vault.export_shows(one.t, n.document, as_of)),
+        'differences', (SELECT coalesce(jsonb_agg(jsonb_build_object('case', f.case_id, 'fields', f.fields, 'recorded_at', vault.rfc3339(f.recorded_at),
+                'outcome', n.outcome, 'decided_at', vault.rfc3339(n.recorded_at)) ORDER BY f.id), '[]')
+            FROM vault.difference f LEFT JOIN vault.difference_end n ON n.difference = f.id WHERE f.client = x.client AND f.case_id = ANY (one.cases)),
+        'requests', (SELECT coalesce(jsonb_agg(vault.export_request(r, as_of) ORDER BY r.id), '[]') FROM vault.request r
+            WHERE r.client = x.client AND (one.in_all OR r.case_id = ANY (one.cases)) AND vault.export_shows(one.t, r.document, as_of)),
+        'authorities', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', y.id, 'kind', y.kind, 'scope', y.scope, 'case', y.case_id,
+                'protected_classes', y.protected_classes, 'from', y.from_day, 'until', y.until_day, 'given_by_client', y.given_by_client,
+                'about', vault.b64(y.sealed_about), 'recorded_at', vault.rfc3339(y.recorded_at),
+                'ended_at', (SELECT vault.rfc3339(n.recorded_at) FROM vault.authority_end n WHERE n.authority = y.id),
+                'bars', (SELECT coalesce(jsonb_agg(jsonb_build_object('state', CASE WHEN b.barred THEN 'barred' ELSE 'let-in' END, 'at', vault.rfc3339(b.recorded_at)) ORDER BY b.n), '[]')
+                    FROM vault.authority_bar b WHERE b.authority = y.id)) ORDER BY y.id), '[]')
+            FROM vault.authority y WHERE y.client = x.client AND (x.authority IS NULL OR y.id = x.authority)),
+        'exports', (SELECT coalesce(jsonb_agg(vault.export_json(y) - 'progress' ORDER BY y.id), '[]') FROM vault.export y
+            WHERE y.client = x.client AND (x.authority IS NULL OR y.authority = x.authority)),
+        'agencies', (SELECT coalesce(jsonb_object_agg(a.id, a.name), '{}') FROM vault.agency a),
+        'units', (SELECT coalesce(jsonb_object_agg(u.id, u.name), '{}') FROM vault.unit u),
+        'keyless', x.client IS NULL,
+        'keys', (SELECT coalesce(jsonb_agg(k), '[]') FROM (
+            SELECT 'register:' || x.client AS k WHERE x.client IS NOT NULL
+            UNION ALL SELECT 'case:' || c FROM unnest(one.cases) c
+            UNION ALL SELECT 'document:' || p.document FROM paper p WHERE p.how = 'open') keys)) FROM one;
+END;
 
 -- A representative does not see the client's own reads.
 CREATE OR REPLACE FUNCTION vault.export_hides(x vault.export) RETURNS text[]
@@ -153,11 +200,13 @@ AS $openings$
 DECLARE
     t vault.token := vault.asker(secret, vault.clock());
     x vault.export;
+    who vault.token;
 BEGIN
     SELECT * INTO x FROM vault.export y WHERE y.id = an_export;
     IF x.client IS NULL OR NOT vault.may_collect(t, x) THEN RETURN '[]'; END IF;
-    RETURN vault.openings(ARRAY(SELECT c.id FROM vault.client_case c WHERE c.client = x.client), x.client,
-        vault.export_hides(x), true, NULL::text[], NULL,
+    who := vault.export_asker(x);
+    RETURN vault.openings(vault.own_cases(who, as_of), CASE WHEN vault.stands_for_client(who, x.client, false, as_of) THEN x.client END,
+        vault.export_hides(x), true, (SELECT a.protected_classes FROM vault.authority a WHERE a.id = x.authority), NULL,
         as_of + interval '1 millisecond', after, false, page_size);
 END
 $openings$;
@@ -172,11 +221,17 @@ AS $entries$
 DECLARE
     t vault.token := vault.asker(secret, vault.clock());
     x vault.export;
+    who vault.token;
     cases uuid[];
+    whose uuid;
+    hidden text[] := '{}';
 BEGIN
     SELECT * INTO x FROM vault.export y WHERE y.id = an_export;
     IF x.client IS NULL OR NOT vault.may_collect(t, x) THEN RETURN; END IF;
-    cases := ARRAY(SELECT c.id FROM vault.client_case c WHERE c.client = x.client);
+    who := vault.export_asker(x);
+    cases := vault.own_cases(who, as_of);
+    hidden := vault.export_hides(x);
+    whose := CASE WHEN vault.stands_for_client(who, x.client, false, as_of) THEN x.client END;
     RETURN QUERY
     SELECT vault.entry_json(e) || jsonb_strip_nulls(jsonb_build_object('case', e.case_id, 'source', e.source))
         || jsonb_build_object('leaf', encode(e.leaf, 'hex'), 'index', (SELECT p.leaf_index FROM vault.entry_position p WHERE p.entry = e.id),
@@ -186,15 +241,18 @@ BEGIN
                 || '","' || f.name || '",' || f.value || ']', 'UTF8')) ORDER BY f.place)
             FROM vault.entry_fields(e) f
             WHERE f.name NOT IN ('professional', 'application', 'assertion') OR e.actor IN ('client', 'representative', 'worker')) END)
-    FROM (SELECT * FROM (SELECT * FROM vault.entry y WHERE y.case_id = ANY (cases) AND y.id > after ORDER BY y.id LIMIT page_size) of_cases
-          UNION ALL SELECT * FROM (SELECT * FROM vault.entry y WHERE y.case_id IS NULL AND y.client = x.client AND y.id > after ORDER BY y.id LIMIT page_size) of_none
+    FROM (SELECT * FROM (SELECT * FROM vault.entry y WHERE y.case_id = ANY (cases) AND y.id > after AND y.at <= as_of
+              AND NOT y.actor = ANY (hidden) AND vault.export_shows(who, y.document, as_of) ORDER BY y.id LIMIT page_size) of_cases
+          UNION ALL SELECT * FROM (SELECT * FROM vault.entry y WHERE y.case_id IS NULL AND y.client = whose AND y.id > after AND y.at <= as_of
+              AND NOT y.actor = ANY (hidden) ORDER BY y.id LIMIT page_size) of_none
           ORDER BY id LIMIT page_size) e
     CROSS JOIN LATERAL (SELECT CASE WHEN e.salts IS NULL THEN e.commitments ELSE vault.entry_commitments(e) END AS bytes) c
-    WHERE e.at <= as_of AND NOT e.actor = ANY (vault.export_hides(x)) ORDER BY e.id;
+    ORDER BY e.id;
 END
 $entries$;
 
--- The package is durable: the row, its key and what it holds. Refused when a paper inside has closed to the client meanwhile.
+-- The package is durable: the row, its key, what it holds, and which papers could not be read. Refused when a paper inside has
+-- closed to the client meanwhile.
 CREATE OR REPLACE FUNCTION vault.export_made(secret bytea, an_export uuid, an_object text, a_size bigint, a_digest bytea, a_key vault.key_row, made jsonb) RETURNS vault.done
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -216,11 +274,11 @@ BEGIN
     PERFORM FROM vault.attempt a WHERE a.object = an_object AND a.export = an_export FOR UPDATE;
     IF NOT FOUND OR EXISTS (SELECT FROM vault.attempt_end y WHERE y.object = an_object) THEN RETURN vault.conclude(e, 'given-up', NULL, NULL); END IF;
     INSERT INTO vault.export_paper (export, document) SELECT an_export, j::uuid FROM jsonb_array_elements_text(made -> 'papers') j;
-    IF EXISTS (SELECT FROM vault.export_papers(x.client, false, now) p JOIN vault.export_paper i ON i.document = p.document
-            WHERE i.export = an_export AND p.how NOT IN ('open', 'archived')) THEN
+    IF vault.export_outdated(x, now) THEN
         DELETE FROM vault.export_paper i WHERE i.export = an_export;
         RETURN vault.conclude(e, 'export-changed', NULL, NULL);
     END IF;
+    INSERT INTO vault.export_damage (export, document, recorded_at) SELECT an_export, j::uuid, now FROM jsonb_array_elements_text(made -> 'damaged') j;
     INSERT INTO vault.export_package (export, object, size_bytes, sealed_digest, documents, partial, expires_at, entry, recorded_at)
     VALUES (an_export, an_object, a_size, a_digest, jsonb_array_length(made -> 'papers'), (made ->> 'partial')::boolean,
         now + make_interval(days => least(greatest((made ->> 'keep_days')::integer, 1), 60)), e.id, now);

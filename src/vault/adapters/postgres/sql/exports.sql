@@ -36,13 +36,12 @@ BEGIN
 END
 $step$;
 
--- May this asker order and have exports of everything about that person? The client; and a representative in all matters
--- whose authority names every protected class that the papers hold, since a package cannot be seen in part.
+-- May this asker order and have exports about that person? The client; and a representative whose authority lets them act, in one
+-- case or all: the package holds what the authority covers and no more.
 CREATE OR REPLACE FUNCTION vault.exports_for(t vault.token, a_client uuid, as_of timestamptz) RETURNS boolean
 LANGUAGE sql STABLE
-RETURN coalesce(t.client IS NOT DISTINCT FROM a_client AND (t.actor = 'client' OR (t.actor = 'representative' AND vault.stands_for_client(t, a_client, true, as_of)
-    AND vault.may_see_classes(t, ARRAY(SELECT DISTINCT p FROM vault.client_case c JOIN vault.document d ON d.case_id = c.id, unnest(d.protected_classes) p
-        WHERE c.client = a_client), as_of))), false);
+RETURN coalesce(t.client IS NOT DISTINCT FROM a_client AND (t.actor = 'client' OR (t.actor = 'representative' AND EXISTS (
+    SELECT FROM vault.authority a WHERE a.id = t.authority AND a.client = a_client AND a.scope = 'act' AND vault.authority_holds(a, as_of)))), false);
 
 -- Whose export is it? Who ordered it, the client or under which authority; the answer to a person of whom nothing is kept belongs to the session that asked.
 CREATE OR REPLACE FUNCTION vault.owns_export(t vault.token, x vault.export, as_of timestamptz) RETURNS boolean
@@ -50,9 +49,15 @@ LANGUAGE sql STABLE
 RETURN coalesce(vault.exports_for(t, x.client, as_of) AND x.authority IS NOT DISTINCT FROM t.authority
     AND (x.client IS NOT NULL OR x.session = t.secret_sha256), false);
 
--- Every paper of a client and what an export does with it: open, waiting, withheld, pages-withheld, misfiled (vault.for_client),
--- archived, or large (left out at the client's wish). Of the client's copies only the one that is open.
-CREATE OR REPLACE FUNCTION vault.export_papers(a_client uuid, no_large boolean, as_of timestamptz)
+-- Who ordered it, as the functions of standing.sql know them: what they may see now decides what is in the package.
+CREATE OR REPLACE FUNCTION vault.export_asker(x vault.export) RETURNS vault.token
+LANGUAGE sql STABLE
+RETURN jsonb_populate_record(NULL::vault.token, jsonb_build_object('client', x.client, 'authority', x.authority,
+    'actor', CASE WHEN x.authority IS NULL THEN 'client' ELSE 'representative' END));
+
+-- Every paper that this asker may know of and what an export does with it: open, waiting, withheld, pages-withheld, misfiled
+-- (vault.for_client), archived, or large (left out at their wish). Of the client's copies only the one that is open.
+CREATE OR REPLACE FUNCTION vault.export_papers(t vault.token, no_large boolean, as_of timestamptz)
 RETURNS TABLE (document uuid, how text, view vault.client_view, size_bytes bigint)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
@@ -60,10 +65,16 @@ BEGIN ATOMIC
         CASE WHEN v.how = 'open' AND d.key_parent = 'case' AND vault.recorded_state(d.case_id, as_of) = 'archived' THEN 'archived'
             WHEN v.how = 'open' AND no_large AND f.size_bytes > 10485760 THEN 'large' ELSE v.how END,
         v, f.size_bytes
-    FROM vault.client_case c JOIN vault.document d ON d.case_id = c.id JOIN vault.filing f ON f.document = d.id
+    FROM unnest(vault.own_cases(t, as_of)) c (id) JOIN vault.document d ON d.case_id = c.id JOIN vault.filing f ON f.document = d.id
     CROSS JOIN LATERAL vault.for_client(d.id, as_of) v
-    WHERE c.client = a_client AND d.recorded_at <= as_of AND (d.copy_of IS NULL OR v.how = 'open');
+    WHERE d.recorded_at <= as_of AND (d.copy_of IS NULL OR v.how = 'open') AND vault.may_see_classes(t, d.protected_classes, as_of);
 END;
+
+-- Has a paper inside closed since to who ordered it: another person's, withheld, or with more pages withheld?
+CREATE OR REPLACE FUNCTION vault.export_outdated(x vault.export, as_of timestamptz) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN EXISTS (SELECT FROM vault.export_paper i LEFT JOIN vault.export_papers(vault.export_asker(x), false, as_of) p ON p.document = i.document
+    WHERE i.export = x.id AND coalesce(p.how NOT IN ('open', 'archived'), true));
 
 -- An order's clock is that of a request for one's own records.
 CREATE OR REPLACE FUNCTION vault.export_clock(x vault.export) RETURNS jsonb
@@ -96,36 +107,39 @@ RETURN (SELECT jsonb_agg(y.j ORDER BY y.id) FROM (
 CREATE OR REPLACE FUNCTION vault.export_outlook(t vault.token, as_of timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN jsonb_build_object('estimate', (SELECT jsonb_build_object('documents', count(*) FILTER (WHERE p.how = 'open'),
-            'bytes', coalesce(sum(p.size_bytes) FILTER (WHERE p.how = 'open'), 0)) FROM vault.export_papers(t.client, false, as_of) p),
+            'bytes', coalesce(sum(p.size_bytes) FILTER (WHERE p.how = 'open'), 0)) FROM vault.export_papers(t, false, as_of) p),
     'without_large', (SELECT jsonb_build_object('documents', count(*) FILTER (WHERE p.how = 'open'),
-            'bytes', coalesce(sum(p.size_bytes) FILTER (WHERE p.how = 'open'), 0)) FROM vault.export_papers(t.client, true, as_of) p));
+            'bytes', coalesce(sum(p.size_bytes) FILTER (WHERE p.how = 'open'), 0)) FROM vault.export_papers(t, true, as_of) p));
 
 -- ---------------------------------------------------------------- the client's acts
 
--- What waits for a check, and what an archive has, is asked for with the order: one running request for each controller,
--- with its own clock at the records officer's desk and at the archive.
+-- What waits for a check, and what an archive has, is asked for with the order: one running request for each controller (for
+-- each case, under an authority for one), with its own clock at the records officer's desk and at the archive.
 CREATE OR REPLACE FUNCTION vault.export_reviews(t vault.token, x vault.export, an_entry uuid, as_of timestamptz) RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $reviews$
 DECLARE
+    in_all boolean := vault.stands_for_client(t, x.client, true, as_of);
+    due date := vault.due_day('export-review', vault.helsinki_day(as_of), false);
     one record;
     r vault.request;
 BEGIN
-    FOR one IN SELECT c.controller FROM vault.client_case c WHERE c.client = x.client AND (vault.recorded_state(c.id, as_of) = 'archived'
+    FOR one IN SELECT c.controller, CASE WHEN NOT in_all THEN c.id END AS case_id
+        FROM vault.client_case c WHERE c.id = ANY (vault.own_cases(t, as_of)) AND (vault.recorded_state(c.id, as_of) = 'archived'
             OR EXISTS (SELECT FROM vault.document d WHERE d.case_id = c.id AND (d.third_persons OR d.check_before_client) AND (vault.for_client(d.id, as_of)).how = 'waiting'
-                AND EXISTS (SELECT FROM vault.filing f WHERE f.document = d.id)))
-        GROUP BY c.controller ORDER BY c.controller
+                AND vault.may_see_classes(t, d.protected_classes, as_of) AND EXISTS (SELECT FROM vault.filing f WHERE f.document = d.id)))
+        GROUP BY 1, 2 ORDER BY 1, 2
     LOOP
         SELECT * INTO r FROM vault.request y WHERE y.client = x.client AND y.controller = one.controller AND y.kind = 'export-review'
-            AND y.case_id IS NULL AND y.document IS NULL AND vault.is_running((vault.request_at(y.id, as_of)).state) LIMIT 1;
+            AND (y.case_id IS NULL OR y.case_id = one.case_id) AND y.document IS NULL AND vault.is_running((vault.request_at(y.id, as_of)).state)
+            ORDER BY y.id LIMIT 1;
         IF r.id IS NULL THEN
-            PERFORM vault.move_cases(x.client, NULL);
+            PERFORM vault.move_cases(x.client, one.case_id);
             r.id := vault.uuid7(as_of);
-            INSERT INTO vault.request (id, kind, client, controller, language, received_how, received_on, entry, recorded_at)
-            VALUES (r.id, 'export-review', x.client, one.controller, x.language, 'own-pages', vault.helsinki_day(as_of), an_entry, as_of);
-            PERFORM vault.request_put(r.id, 'received', vault.due_day('export-review', vault.helsinki_day(as_of), false), NULL, NULL, NULL, t, an_entry, as_of);
-            PERFORM vault.request_put(r.id, 'identified', vault.due_day('export-review', vault.helsinki_day(as_of), false),
-                '{"identified_how": "strong-identification"}', NULL, NULL, t, an_entry, as_of);
+            INSERT INTO vault.request (id, kind, client, controller, case_id, language, received_how, received_on, entry, recorded_at)
+            VALUES (r.id, 'export-review', x.client, one.controller, one.case_id, x.language, 'own-pages', vault.helsinki_day(as_of), an_entry, as_of);
+            PERFORM vault.request_put(r.id, 'received', due, NULL, NULL, NULL, t, an_entry, as_of);
+            PERFORM vault.request_put(r.id, 'identified', due, '{"identified_how": "strong-identification"}', NULL, NULL, t, an_entry, as_of);
         END IF;
         PERFORM vault.request_route(r.id, (vault.request_at(r.id, as_of)).due_on, an_entry, as_of);
     END LOOP;
@@ -157,7 +171,7 @@ BEGIN
         RETURN vault.conclude(e, 'done', NULL, vault.export_json(x));
     END IF;
     x := (an_export, t.client, t.authority, CASE WHEN t.client IS NULL THEN t.secret_sha256 END, a_language, no_large, 0, 0, e.id, now);
-    SELECT count(*), coalesce(sum(p.size_bytes), 0) INTO x.documents, x.size_bytes FROM vault.export_papers(t.client, no_large, now) p WHERE p.how = 'open';
+    SELECT count(*), coalesce(sum(p.size_bytes), 0) INTO x.documents, x.size_bytes FROM vault.export_papers(t, no_large, now) p WHERE p.how = 'open';
     INSERT INTO vault.export SELECT x.*;
     INSERT INTO vault.export_state (export, n, state, entry, recorded_at) VALUES (an_export, 1, 'received', e.id, now);
     INSERT INTO vault.export_claim (export, until) VALUES (an_export, '-infinity');
@@ -211,9 +225,7 @@ RETURN CASE
     WHEN x.id IS NULL OR NOT vault.owns_export(t, x, as_of) OR (vault.export_at(x.id)).state IN ('expired', 'removed') THEN 'hidden'
     WHEN (vault.export_at(x.id)).state NOT IN ('ready', 'delivered') THEN 'export-not-ready'
     WHEN (SELECT p.expires_at FROM vault.export_package p WHERE p.export = x.id) <= as_of THEN 'hidden'
-    -- A paper inside has closed to the client since (another person's, filed here by mistake).
-    WHEN EXISTS (SELECT FROM vault.export_papers(x.client, false, as_of) p JOIN vault.export_paper i ON i.document = p.document
-        WHERE i.export = x.id AND p.how NOT IN ('open', 'archived')) THEN 'export-changed'
+    WHEN vault.export_outdated(x, as_of) THEN 'export-changed'
     END;
 
 -- Everything about a person leaves in one piece: who fetches it was identified within a quarter of an hour.
@@ -234,7 +246,8 @@ BEGIN
     a.reasons := '{document-not-covered}';
     IF t.actor = 'worker' THEN
         a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
-        IF vault.may_collect(t, x) THEN
+        -- An authority that has ended since the order lets nothing more be collected.
+        IF vault.may_collect(t, x) AND vault.exports_for(vault.export_asker(x), x.client, as_of) THEN
             a.status := 'permit'; a.basis := 'data-subject'; a.reasons := '{data-subject}';
             a.facts := vault.export_facts(x, as_of) || jsonb_build_object('logged', 'collect ' || x.id);
         END IF;
