@@ -86,7 +86,7 @@ PAGES = {
     "GET /desk/records/misfiled/{document:uuid}",
     "POST /desk/records/misfiled/{document:uuid}", "GET /desk/records/differences",
     "POST /desk/records/differences/{difference:uuid}", "GET /desk/records/requests/{asked:uuid}",
-    "POST /desk/records/requests/{asked:uuid}/take-up", "GET /desk/records/requests/{asked:uuid}/names",
+    "POST /desk/records/requests/{asked:uuid}/take-up", "GET /desk/records/requests/{asked:uuid}/names", "GET /desk/records/requests/{asked:uuid}/letter",
     "GET /desk/records/requests/{asked:uuid}/identify", "POST /desk/records/requests/{asked:uuid}/identify",
     "GET /desk/records/requests/{asked:uuid}/extend", "POST /desk/records/requests/{asked:uuid}/extend",
     "GET /desk/records/requests/{asked:uuid}/answer", "POST /desk/records/requests/{asked:uuid}/answer",

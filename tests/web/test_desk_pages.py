@@ -104,6 +104,37 @@ def test_a_request_is_refused_by_a_written_decision(officer: Desk, asking: Askin
     text = officer.get(path)
     assert "tietosuojalaki (1050/2018) 34 §" in text
     assert "toisen oikeudet" in text
+    assert f"{path}/letter" in text
+
+
+def test_the_decision_is_a_letter_in_the_persons_language_with_the_way_to_the_ombudsman(
+    caller: Caller, officer: Desk, asking: Asking
+) -> None:
+    path = f"{DESK}/new/record"
+    assert caller.by(KELA).read(caller.file(asking.case)).status_code == 404
+    officer.get(f"{DESK}/requests/{asking.request}/letter", 409)  # not answered yet
+    client = officer.http.post("/v1/requests/find-client", json={"case": asking.case}).json()["items"][0]["id"]
+    known = hidden(officer, f"{DESK}/new") | {"id": str(uuid.uuid4()), "client": client, "of_case": asking.case}
+    sent = {"kind": "log-names", "received_how": "phone", "received_on": "2026-01-07", "identified_how": "known-in-person", "from": "2026-01-01"}  # fmt: skip
+    assert officer.http.post(path, data=known | sent | {"case": "no-id"}).status_code == 422
+    assert 'id="until-error"' in officer.http.post(path, data=known | sent | {"until": "2025-12-31"}).text
+    made = officer.http.post(path, data=known | sent | {"until": "2026-12-31"})
+    assert made.status_code == 303, made.text[:1000]
+    caller.service.sql("UPDATE vault.request SET language = 'sv' WHERE id = $1::uuid", made.headers["location"].rpartition("/")[2])  # fmt: skip
+    one = made.headers["location"]
+    names = re.findall(r'name="names" value="([^"]+)"', officer.get(f"{one}/refuse"))
+    assert names
+    refusal = {"provision": "703-2023-11", "reason": "voisi vaarantaa jonkun", "partly": "yes", "untold": "yes", "text": "En av dem", "names": names[0]}  # fmt: skip
+    officer.post(f"{one}/refuse", refusal)
+    letter = officer.get(f"{one}/letter")
+    assert '<html lang="sv">' in letter
+    assert "<h1>Beslut om din begäran</h1>" in letter
+    assert "kunduppgiftslagen (703/2023) 11 §" in letter
+    assert "dataombudsmannen: tietosuoja.fi" in letter
+    assert "En av dem" in letter
+    assert "Vilka de var" in letter
+    # The officer may see the reason that the person is not told; the letter that goes out must not hold it.
+    assert "voisi vaarantaa jonkun" not in letter
 
 
 def test_a_request_on_paper_is_recorded_for_the_person_of_a_code(officer: Desk, asking: Asking) -> None:

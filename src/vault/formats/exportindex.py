@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo
 
 import jinja2
 
-from vault.formats.exportacts import Looked
-from vault.formats.exportdata import Answer, Case, Consent, Paper, Party, Person, Prohibition
+from vault.formats.exportacts import Asked, Authority, Looked
+from vault.formats.exportdata import Answer, Case, Consent, Paper, Party, Person, Prohibition, Readers
 
 MOST_OPENINGS: Final = 2000
 """The page stays readable; data/openings.json holds every one."""
@@ -30,7 +30,7 @@ _MONTHS = (
 )  # fmt: skip
 
 Names = Mapping[str, Mapping[str, Mapping[str, str]]]
-"""Kind of code to code to language to name: ``names["role"]["nurse"]["fi"]``."""
+"""Kind of code to code to language to name: ``names["role"]["nurse"]["fi"]``; the kind ``law`` is that of provisions of law."""
 
 
 def _file(name: str) -> str:
@@ -72,12 +72,19 @@ class Words:
     def reasons(self, codes: Sequence[str]) -> str:
         return self.named(codes, "reason")
 
+    def law(self, provision: str) -> str:
+        return self.named(provision, "law")
+
     def agency(self, slug: str) -> str:
         known = self._agencies.get(slug, {})
         return known.get(self.language) or known.get("fi") or slug
 
     def party(self, one: Party) -> str:
         return one.name if not one.unit_name else f"{one.name}, {one.unit_name}"
+
+    def parties(self, readers: Sequence[Readers]) -> str:
+        """The organisations among readers, each once."""
+        return ", ".join(dict.fromkeys(self.party(one.party) for one in readers))
 
     def scope(self, items: Sequence[Mapping[str, Any]] | None) -> str:
         """Recipients, sources or documents of a clause."""
@@ -145,8 +152,10 @@ def index_page(
     consents: Sequence[Consent],
     prohibitions: Sequence[Prohibition],
     openings: Sequence[Looked],
+    requests: Sequence[Asked] = (),
+    authorities: Sequence[Authority] = (),
 ) -> bytes:
-    """The whole page as UTF-8; ``openings`` are told newest first, the last ``MOST_OPENINGS`` of each kind.
+    """The whole page as UTF-8; ``openings`` are told newest first, the last ``MOST_OPENINGS`` of each kind; papers by their day.
 
     Source: docs/spec/export.md §4.
     """
@@ -155,8 +164,8 @@ def index_page(
     for one in reversed(openings):
         told[_group(one)].append(one)
     page = _environment(words).from_string(_PAGE).render(
-        language=words.language, answer=answer, person=person, cases=cases, papers=papers, consents=consents, prohibitions=prohibitions,
-        t=said["t"], how=said["how"], state=said["state"], act=said["act"],
+        language=words.language, answer=answer, person=person, cases=cases, papers=_newest_first(papers),
+        consents=consents, prohibitions=prohibitions, requests=requests, authorities=authorities, **said,
         opened=told["opened"][:MOST_OPENINGS], denied=told["denied"][:MOST_OPENINGS], others=told["others"][:MOST_OPENINGS],
         denied_count=len(told["denied"]), others_count=len(told["others"]), most=MOST_OPENINGS,
         more=any(len(group) > MOST_OPENINGS for group in told.values()),
@@ -164,10 +173,21 @@ def index_page(
     return page.encode()
 
 
+def _newest_first(papers: Sequence[Paper]) -> list[Paper]:
+    """Those that are here first, the signed forms after the others, each by the day on the paper: what is looked for is at the top."""
+    return sorted(
+        sorted(papers, key=lambda one: one.dated, reverse=True), key=lambda one: (one.file is None, one.signed_form)
+    )
+
+
 def _group(one: Looked) -> str:
     if one.decision == "deny":
         return "denied"
     return "opened" if one.act == "open" and one.actor not in _SELF else "others"
+
+
+def _first_upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _put(text: str, **values: object) -> str:
@@ -178,7 +198,7 @@ def _put(text: str, **values: object) -> str:
 def _environment(words: Words) -> jinja2.Environment:
     made = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     filters = {
-        "named": words.named, "reasons": words.reasons, "party": words.party, "scope": words.scope, "day": words.day,
+        "named": words.named, "reasons": words.reasons, "law": words.law, "party": words.party, "parties": words.parties, "first_upper": _first_upper, "scope": words.scope, "day": words.day,
         "date": words.date, "time": words.time, "size": words.size, "who": words.who, "put": _put,
     }  # fmt: skip
     made.filters.update(cast("dict[str, Any]", filters))

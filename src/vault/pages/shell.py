@@ -57,9 +57,9 @@ class Shell:
             request.headers.get("accept-language"),
         )
 
-    def html(self, request: AnyRequest, template: str, context: Mapping[str, Any]) -> str:
-        """One page as text."""
-        language = self.language_of(request)
+    def html(self, request: AnyRequest, template: str, context: Mapping[str, Any], language: str | None = None) -> str:
+        """One page as text, in the reader's language or in another."""
+        language = language or self.language_of(request)
         environment = self._environments[language]
         session = getattr(request.state, "session", None)
         said = self._said.get(request.cookies.get(_SAID, ""))
@@ -108,10 +108,15 @@ def language_of(request: AnyRequest) -> str:
     return shell_of(request).language_of(request)
 
 
-def render(request: AnyRequest, template: str, *, status_code: int = 200, **context: Any) -> Response[bytes]:
-    """A page. Templates know besides: lang, session, here, said, form_token, static(), and the filters of ``words``."""
+def render(
+    request: AnyRequest, template: str, *, status_code: int = 200, language: str | None = None, **context: Any
+) -> Response[bytes]:
+    """A page, in the reader's language unless it is for somebody else.
+
+    Templates know besides: lang, session, here, said, form_token, static(), and the filters of ``words``.
+    """
     shell = shell_of(request)
-    text = shell.html(request, template, context)
+    text = shell.html(request, template, context, language)
     answer = Response(text.encode("utf-8"), status_code=status_code, media_type="text/html", headers=dict(HEADERS))
     if _SAID in request.cookies:
         answer.delete_cookie(_SAID, path="/")

@@ -47,7 +47,7 @@ from vault.formats.exportdata import (
     Withdrawal,
     Withheld,
 )
-from vault.formats.exportindex import Names, Words, texts
+from vault.formats.exportindex import LANGUAGES, Names, Words, texts
 from vault.formats.exportnames import safe_name
 from vault.model import Clearance
 from vault.ports import Keyring
@@ -197,10 +197,9 @@ class Facts:
 
     def _withheld(self, item: Mapping[str, Any]) -> Withheld:
         context = f"withholding.reason|{item['withholding']}"
-        rule = PROVISIONS[item["provision"]]
         return Withheld(
             provision=item["provision"],
-            law=f"{rule.meaning.in_language(self.language)} ({rule.law.in_language(self.language)})",
+            law=self.words.law(item["provision"]),
             reason=self._maybe(self._register, context, item["withheld_reason"]),
             pages=item["pages"],
         )
@@ -314,6 +313,12 @@ def names() -> Names:
     known: dict[str, dict[str, dict[str, str]]] = {
         kind: {code: {"fi": one.fi, "sv": one.sv, "en": one.en} for code, one in codes.items()}
         for kind, codes in VOCABULARIES.items()
+    }
+    known["law"] = {
+        code: {
+            language: f"{one.meaning.in_language(language)} ({one.law.in_language(language)})" for language in LANGUAGES
+        }
+        for code, one in PROVISIONS.items()
     }
     known["reason"] = {str(code): {"fi": one.fi, "sv": one.sv, "en": one.en} for code, one in EXPLANATIONS.items()}
     return known

@@ -94,6 +94,7 @@ class ExportZip:
         page = index_page(
             self._facts.words, answer, self._facts.person, cases=self._facts.cases, papers=self._facts.papers,
             consents=self._facts.consents, prohibitions=self._facts.prohibitions, openings=openings,
+            requests=self._facts.requests, authorities=self._facts.authorities,
         )  # fmt: skip
         yield from one("index.html", page, compress_type=_DEFLATED)
         yield from made.finalize()

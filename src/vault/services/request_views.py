@@ -25,7 +25,7 @@ class Asked(msgspec.Struct, frozen=True):
 class Refusal(msgspec.Struct, frozen=True):
     """Why something was kept back: the provision, in law and in plain words, and the way to the ombudsman.
 
-    ``reason`` is None where telling it would defeat the restriction.
+    ``reason`` is None where telling it would defeat the restriction; ``told`` is false there, also at the desk, which reads it.
     """
 
     provision: str
@@ -33,6 +33,7 @@ class Refusal(msgspec.Struct, frozen=True):
     meaning: str
     ombudsman: str
     reason: str | None = None
+    told: bool = True
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -136,21 +137,21 @@ class Opener:
             return None
         return self._keyring.open(self._clearance, self._key, context, unbase64(sealed)).decode()
 
-    def refusal(self, provision: str | None, context: str, sealed: str | None) -> Refusal | None:
-        """A refusal in the request's language."""
-        if provision is None:
+    def refusal(self, row: dict[str, Any], context: str) -> Refusal | None:
+        """A row's refusal in the request's language."""
+        if row["provision"] is None:
             return None
-        law = PROVISIONS[provision]
+        provision, law = row["provision"], PROVISIONS[row["provision"]]
         return Refusal(
             provision=provision, law=law.law.in_language(self._language), meaning=law.meaning.in_language(self._language),
-            ombudsman=OMBUDSMAN.in_language(self._language), reason=self.text(context, sealed),
+            ombudsman=OMBUDSMAN.in_language(self._language), reason=self.text(context, row["reason"]), told=bool(row["told"]),
         )  # fmt: skip
 
     def steps(self, request: str, rows: list[dict[str, Any]]) -> list[Step]:
         return [
             Step(
                 state=row["state"], at=row["at"], due_on=row["due_on"], text=self.text(f"request.step|{request}", row["text"]),
-                refusal=self.refusal(row["provision"], f"request.refusal|{request}", row["reason"]),
+                refusal=self.refusal(row, f"request.refusal|{request}"),
             )
             for row in rows
         ]  # fmt: skip
@@ -169,7 +170,7 @@ class Opener:
             Withheld(
                 document=uuid.UUID(row["document"]), how=row["how"], at=row["at"], pages=row["pages"] or [],
                 copy=uuid.UUID(row["copy"]) if row["copy"] else None, decided_by_role=row["decided_by_role"],
-                refusal=self.refusal(row["provision"], f"withholding.reason|{row['id']}", row["reason"]),
+                refusal=self.refusal(row, f"withholding.reason|{row['id']}"),
             )
             for row in rows
         ]  # fmt: skip

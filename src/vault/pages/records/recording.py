@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from litestar import Response, get, post
@@ -68,10 +67,9 @@ def recording_handlers(parts: RecordsParts) -> list[HTTPRouteHandler]:
 
 def recorded_in(form: Form) -> Recorded:
     """The request that a form says. Raises: InvalidInput."""
-    case = form.text("case")
     return Recorded(
         client=id_in(form, "client"), kind=form.text("kind"), received_how=form.text("received_how"),
         received_on=form.text("received_on"), identified_how=form.text("identified_how") or None,
-        case=uuid.UUID(case) if case else None, text=form.text("text"), special_reason=form.text("special_reason"),
+        case=id_in(form, "case") if form.text("case") else None, text=form.text("text"), special_reason=form.text("special_reason"),
         from_=form.text("from") or None, until=form.text("until") or None,
     )  # fmt: skip

@@ -54,7 +54,7 @@ def request_handlers(parts: RecordsParts) -> list[HTTPRouteHandler]:
         await desk.take_up(secret_of(request), asked)
         return redirect(request, f"{HOME}/requests/{asked}", said=N_("You are working on this request now."))
 
-    return [queue, ended, one, take_up, *_steps(parts), *_names(parts)]
+    return [queue, ended, one, take_up, *_steps(parts), *_names(parts), *_letter(parts)]
 
 
 def _steps(parts: RecordsParts) -> list[HTTPRouteHandler]:
@@ -77,6 +77,7 @@ def _steps(parts: RecordsParts) -> list[HTTPRouteHandler]:
         await desk.refuse(
             secret_of(request), asked, provision=form.text("provision"), reason=form.text("reason"),
             told=form.text("untold") != "yes", partly=form.text("partly") == "yes", text=form.text("text"),
+            names=_ids(form.many("names")),
         )  # fmt: skip
         return N_("The decision is made, and the person can read it with the way to the ombudsman.")
 
@@ -99,7 +100,7 @@ def _step(
     async def page(request: AnyRequest, asked: uuid.UUID, form: Form, errors: dict[str, str]) -> Response[bytes]:
         whole, _ = await parts.desk.get(secret_of(request), asked)
         names: list[NameFound] = []
-        if name == "answer" and whole.request.kind == "log-names" and whole.request.running:
+        if name in ("answer", "refuse") and whole.request.kind == "log-names" and whole.request.running:
             names, _ = await parts.desk.names(secret_of(request), asked)
         return render(
             request, f"records/{name}.html", status_code=422 if errors else 200, whole=whole, asked=whole.request,
@@ -121,6 +122,20 @@ def _step(
         return redirect(request, f"{HOME}/requests/{asked}", said=said)
 
     return [show, done]
+
+
+def _letter(parts: RecordsParts) -> list[HTTPRouteHandler]:
+    @get("/requests/{asked:uuid}/letter", include_in_schema=False)
+    async def letter(request: AnyRequest, asked: FromPath[uuid.UUID]) -> Response[bytes]:
+        """The answer or the written decision as a letter to print, in the language of the person who asked."""
+        whole, _ = await parts.desk.get(secret_of(request), asked)
+        if whole.request.running:
+            raise Conflict("the request has not been answered yet", code="request-state")
+        return render(
+            request, "records/letter.html", whole=whole, asked=whole.request, words=WORDS, language=whole.request.language
+        )  # fmt: skip
+
+    return [letter]
 
 
 def _names(parts: RecordsParts) -> list[HTTPRouteHandler]:
