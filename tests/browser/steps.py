@@ -67,10 +67,12 @@ def opened_from_disk(chromium: Browser, package: Path, language: str, size: Any,
         opened.extractall(package.parent / "home")
     index = next((package.parent / "home").rglob("index.html"))
     asked: list[str] = []
+    failed: list[str] = []
     context = chromium.new_context(viewport=size, java_script_enabled=scripts, bypass_csp=True, offline=True)
     try:
         page = context.new_page()
         page.on("request", lambda request: asked.append(request.url))
+        page.on("requestfailed", lambda request: failed.append(request.url))
         page.on("dialog", lambda dialog: asked.append(dialog.message))
         page.goto(index.as_uri())
         expect(page.locator("html")).to_have_attribute("lang", language)
@@ -78,7 +80,16 @@ def opened_from_disk(chromium: Browser, package: Path, language: str, size: Any,
         expect(page.locator("body")).to_contain_text("⟦Suunnitelma⟧")
         assert asked == [index.as_uri()]
         if scripts:
+            page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
             assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
             assert faults_of(page, "light") + faults_of(page, "dark") == []
+        # The contents lead to the paper, and the paper's name opens what was filed.
+        page.locator("nav a[href='#papers']").click()
+        paper = page.locator("#papers ~ .card").get_by_role("link", name=re.compile("⟦Palaute⟧"))
+        expect(paper).to_be_in_viewport()
+        paper.click()
+        expect(page.locator("body")).to_have_text("Kuntoutus on edennyt.")
+        assert [request for request in asked if not request.startswith(index.parent.as_uri())] == []
+        assert failed == []
     finally:
         context.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.browser.archive import archive_of
 from tests.browser.scene import aside, make_scene, signed_in, staff
 from tests.browser.walk import Walk
 from tests.browser.walks import asked
-from tests.support.caller import must, personal_code
+from tests.support.caller import Caller, must, personal_code
 from tests.transfers.conftest import FIRST, SECOND
 from tests.web.test_withholding import filed_pdf
 from vault import wiring
@@ -30,7 +31,7 @@ def empty_desks(walk: Walk) -> None:
     walk.each(staff(walk.caller, FIRST, "archivist"), "/desk/archive")
     walk.each(staff(walk.caller, "pirha-1001", "coordinator"), "/desk/coordinator")
     officer = staff(walk.caller, OFFICER, "records-officer")
-    walk.each(officer, DESK, *(f"{DESK}/{name}" for name in ("new", "ended", "misfiled", "differences")))
+    walk.each(officer, DESK, *(f"{DESK}/{name}" for name in ("new", "ended", "misfiled", "damaged", "differences")))
 
 
 def coordinator(walk: Walk) -> None:
@@ -66,6 +67,7 @@ def records(walk: Walk) -> None:
         page.goto(f"{DESK}/requests/{correction}/refuse")
         page.locator("#provision").select_option("1050-2018-34-rights")
         walk.send(page, reason="⟦toisen oikeudet⟧")
+        walk.go(page, f"{DESK}/requests/{correction}/letter")
         walk.go(page, f"{DESK}/requests/{names}/names")
         walk.go(page, f"{DESK}/requests/{names}/answer")
         walk.go(page, f"{DESK}/ended")
@@ -117,6 +119,17 @@ def _on_paper(walk: Walk, page: Page, code: str) -> None:
     walk.send(page, received_on="2026-01-07")
 
 
+def _damage(caller: Caller, document: str) -> None:
+    """As an export leaves it that could not read this paper."""
+    export = str(uuid.uuid4())
+    caller.service.sql(
+        "INSERT INTO vault.export (id, client, language, without_large, documents, size_bytes, entry, recorded_at)"
+        " SELECT $1::uuid, c.client, 'fi', false, 0, 0, $1::uuid, now() FROM vault.document d JOIN vault.client_case c ON c.id = d.case_id"
+        " WHERE d.id = $2::uuid", export, document,
+    )  # fmt: skip
+    caller.service.sql("INSERT INTO vault.export_damage VALUES ($1::uuid, $2::uuid, now())", export, document)
+
+
 def wrong_persons_papers(walk: Walk) -> None:
     """A paper of the wrong person, read meanwhile; and a person who was given otherwise than registered."""
     caller = walk.caller
@@ -125,9 +138,10 @@ def wrong_persons_papers(walk: Walk) -> None:
     code, born = personal_code()
     for name in ("⟦Ensimmäinen⟧", "⟦Toinen⟧"):
         caller.open_case(personal_identity_code=code, born=born, name=name)
+    aside(_damage, caller, scene.plan)
     path = f"{DESK}/misfiled/{scene.feedback}"
     with walk.person(staff(caller, OFFICER, "records-officer")) as page:
-        for one in (DESK, f"{DESK}/misfiled", f"{DESK}/differences", path):
+        for one in (DESK, f"{DESK}/misfiled", f"{DESK}/damaged", f"{DESK}/differences", path):
             walk.go(page, one)
         walk.send(page)
         page.locator("input[name=decision][value=destroyed]").check()
