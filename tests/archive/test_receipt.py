@@ -79,7 +79,7 @@ def test_p08_a_receipt_for_something_else_is_refused_and_says_what(name, sent, k
     expected, _, signed = sent
     others = {"transfer": "00000000-0000-4000-8000-000000000000", "archive": "another", "files": 3, "payload_bytes": 4}
     other = others.get(name, Digest(expected.tar.size, "0" * 64))
-    with pytest.raises(InvalidInput, match=f"than what was sent: {name}$") as refused:
+    with pytest.raises(InvalidInput, match=f"than what was sent: {name};") as refused:
         verify_receipt(signed, keys, msgspec.structs.replace(expected, **{name: other}))
     assert (refused.value.narrow, refused.value.field) == ("receipt-mismatch", name)
 

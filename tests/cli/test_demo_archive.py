@@ -12,26 +12,38 @@ import pytest
 
 from vault.formats.label import Names
 
-
-def vault(*arguments: str, said: str = "") -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "vault", *arguments],
-        input=said,
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout
+WATCHED = """
+import os, sys
+seen = os.open(sys.argv.pop(1), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+sys.addaudithook(lambda event, told: event == "open" and "archive-keys" in str(told[0]) and os.write(seen, f"{told[0]}\\n".encode()))
+from vault.cli.main import main
+main()
+"""
+"""The command, in a process that writes down which of the archive's files it opens; what it starts is not watched."""
 
 
 @pytest.fixture(scope="module")
 def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("demo-archive") / "data"
     folder.parent.chmod(0o755)
-    told = vault("demo", "--data", str(folder), "--process", "tym", "--archive", "--exit")
-    return folder, told
+    arguments = ["demo", "--data", str(folder), "--process", "tym", "--archive", "--exit"]
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, str(folder.parent / "opened"), *arguments],
+        capture_output=True, text=True, timeout=110, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return folder, done.stdout
+
+
+def test_p08_the_vaults_process_opens_no_private_key_of_the_archive(walked: tuple[Path, str]) -> None:
+    """Service, worker and rotation run in the demo's process; the archive's commands each in their own."""
+    folder, _ = walked
+    keys = folder / "archive-keys"
+    opened = {str(Path(line).relative_to(keys)) for line in (folder.parent / "opened").read_text().splitlines()}
+    assert opened == {"recipient.txt", "recovery/recipient.txt", "receipt-key.public.json"}
+    for place in (keys, keys / "recovery"):
+        assert place.stat().st_mode & 0o077 == 0
+        assert {path.stat().st_mode & 0o077 for path in place.iterdir() if path.is_file()} == {0}
 
 
 def test_p08_the_demo_goes_all_the_way(walked: tuple[Path, str]) -> None:

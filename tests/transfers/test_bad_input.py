@@ -61,7 +61,10 @@ def test_p08_a_disk_that_is_full(scene: Scene, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(directory, "_new", full)
     [told] = scene.work()
-    assert "put off: the archive's store cannot be used: No space left on device" in told
+    assert (
+        f"put off: the archive's store cannot be used: No space left on device: look at {scene.deposit}; nothing is lost"
+        in told
+    )
     assert "No space left on device" in trouble(scene, transfer)
     assert (scene.state(transfer), scene.case_keys(case)) == ("due", 2)
     assert not [path for path in scene.deposit.iterdir() if transfer in path.name]
@@ -87,7 +90,8 @@ def test_p08_a_document_that_fails_its_digest_is_told_without_its_name(scene: Sc
     path.write_bytes(content)
     scene.work()
     told = trouble(scene, transfer)
-    assert "damaged" in told or "not what was filed" in told or "authenticat" in told
+    assert told.startswith(f"document {document} cannot be packaged: ")
+    assert f"restore the object {path.name} from a backup of the store; nothing was sent" in told
     assert "Paperi" not in told
     assert scene.state(transfer) == "due"
 
@@ -116,7 +120,12 @@ def test_p08_an_archive_whose_key_does_not_open_it_signs_nothing(scene: Scene, t
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert ran.returncode == 1
-    assert ran.stderr.strip() == "vault: none of the given identities opens it"
+    said = ran.stderr.splitlines()
+    assert said[-1] == "vault: none of the given identities opens it"
+    assert said[-2].startswith("nothing was signed: give the identity file of one of those keys")
+    label = json.loads((scene.deposit / f"{transfer}.label.json").read_text())
+    assert said[:-3] == [f"  opens it: {key['name']}, {key['fingerprint']}" for key in label["recipients"]]
+    assert said[-3].startswith("  given:    ")
     assert not (scene.deposit / f"{transfer}.receipt.jws").exists()
     [line] = (tmp_path / "journal.jsonl").read_text().splitlines()
     assert (json.loads(line)["act"], json.loads(line)["why"]) == ("refuse", "none of the given identities opens it")

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import click
 
-from vault.errors import VaultError
+from vault.errors import IntegrityBroken, KeyUnopenable, VaultError
+
+_REJECT = (
+    "nothing was signed: reject the transfer in the vault with what is printed here; when two archivists approve it anew, the package"
+    " is made anew"
+)
+_WRONG_KEY = (
+    "nothing was signed: give the identity file of one of those keys; if you have none of them, give your recipient to the vault's"
+    " operator and reject the transfer"
+)
 
 _identity = click.option(
     "--identity", "identities", required=True, multiple=True, type=click.Path(path_type=Path), help="An identity file."
@@ -76,6 +85,10 @@ def receive(
     except VaultError as error:
         _tell(error)
         append_entry(kept, "refuse", by=who, package=package.name, why=error.detail)
+        if isinstance(error, KeyUnopenable):
+            _tell_keys(label or _label_of(package), opened)
+        elif isinstance(error, IntegrityBroken):
+            click.echo(_REJECT, err=True)
         raise
     append_entry(kept, "receive", by=who, package=package.name, transfer=str(receipt.transfer),
                  sha256=receipt.package.sha256)  # fmt: skip
@@ -195,6 +208,19 @@ def journal_(journal: Path) -> None:
     for entry in verify_journal(journal):
         about = {key: value for key, value in entry.items() if key not in {"n", "at", "act", "previous"}}
         click.echo(f"{entry['n']:>6}  {entry['at']}  {entry['act']}  {about}")
+
+
+def _tell_keys(label: Path, identities: list[str]) -> None:
+    """Which keys open it, by the label in clear, and which were given."""
+    from vault.archive.files import read_small
+    from vault.formats.ageformat import fingerprint_of, recipient_of
+    from vault.formats.label import MAX_LABEL, parse_label
+
+    for one in parse_label(read_small(label, MAX_LABEL)).recipients:
+        click.echo(f"  opens it: {one.name}, {one.fingerprint}", err=True)
+    for identity in identities:
+        click.echo(f"  given:    {fingerprint_of(recipient_of(identity))}", err=True)
+    click.echo(_WRONG_KEY, err=True)
 
 
 def _label_of(package: Path) -> Path:

@@ -172,7 +172,7 @@ class BagStream:
             listed.update(piece)
             yield piece
         if size != item.size or item.sha256 not in {None, filed.hexdigest()}:
-            raise ObjectTampered(f"{item.path} is not what was filed")
+            raise ObjectTampered(f"{item.path} is not what was filed: nothing of this package is of use")
         manifest.add(item.path, listed.hexdigest())
         yield encode_padding(size)
 

@@ -79,7 +79,7 @@ def parse_receipt(text: str, keys: Mapping[str, OKPKey]) -> Receipt:
     try:
         known = keys.get(str(jws.extract_compact(text.encode("ascii")).headers().get("kid")))
         if known is None:
-            raise _invalid("it is signed with a key that is not registered for the archive")
+            raise _invalid("it is signed with a key that is not registered for the archive, or that was retired")
         signed = jws.deserialize_compact(text, known, registry=_REGISTRY)
     except (JoseError, ValueError, KeyError, TypeError):
         raise _invalid("its signature is not good") from None
@@ -106,7 +106,8 @@ def verify_receipt(text: str, keys: Mapping[str, OKPKey], expected: Expected) ->
         differing.append("checks")
     if differing:
         raise InvalidInput(
-            f"the receipt is for something else than what was sent: {', '.join(differing)}",
+            f"the receipt is for something else than what was sent: {', '.join(differing)}; take the receipt of this transfer and of"
+            " its newest package; nothing was destroyed",
             field=differing[0],
             code="receipt-mismatch",
         )
@@ -128,4 +129,5 @@ def load_public_keys(jwks: object) -> dict[str, OKPKey]:
 
 
 def _invalid(why: str) -> InvalidInput:
-    return InvalidInput(f"the receipt is not valid: {why}", field="receipt", code="receipt-invalid")
+    told = f"the receipt is not valid: {why}; receive the package anew with the archive's present key; nothing was destroyed"
+    return InvalidInput(told, field="receipt", code="receipt-invalid")

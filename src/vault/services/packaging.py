@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from vault.aside import ahead
+from vault.errors import ObjectTampered
 from vault.formats.ageformat import Digest, encrypt_stream
 from vault.formats.bag import CASE_FILE, BagStream, PackageItem, Totals, plan_bag
 from vault.formats.bagcheck import Bag
@@ -132,14 +133,23 @@ class Package:
         return plan_bag(self.facts, content, log=self._log, rules=rules)
 
     async def _plaintext(self, paper: uuid.UUID) -> AsyncIterator[bytes]:
-        """A paper's bytes; when its end does not verify, the whole package is thrown away."""
+        """A paper's bytes; when its end does not verify, the whole package is thrown away.
+
+        Raises: ObjectTampered, naming the document and its object: whoever mends it must know which.
+        """
         document, name = DocumentId(paper), str(self._objects[paper])
         size = next(item["size"] for item in self._facts["documents"] if item["id"] == str(paper))
         key = self._keyring.document_key(self._clearance, str(document))
         reader = ChunkReader(key, self._case, document, sealed_size(size))
-        async for plain in read_plaintext(self._store, name, reader, 0, size):
-            self._progress.add(len(plain))
-            yield plain
+        try:
+            async for plain in read_plaintext(self._store, name, reader, 0, size):
+                self._progress.add(len(plain))
+                yield plain
+        except ObjectTampered as damage:
+            raise ObjectTampered(
+                f"document {document} cannot be packaged: {damage.detail or 'its object is damaged'}; restore the object {name}"
+                " from a backup of the store; nothing was sent, and it is tried again by itself"
+            ) from None
         self._progress.next_document()
 
     def _case_facts(self, transfer: uuid.UUID, archive_name: str) -> CaseFacts:

@@ -31,7 +31,9 @@ class DirectoryDeposit:
     async def check(self) -> None:
         if not await self._run(os.access, self._path, os.R_OK | os.W_OK | os.X_OK):
             raise SettingsWrong(
-                f"archive_store: {self._path} is no directory that can be written", field="archive_store"
+                f"archive_store: {self._path} is no directory that can be written: is it mounted, and does it belong to the worker's"
+                " account? nothing was sent",
+                field="archive_store",
             )
 
     async def put(self, name: str, chunks: AsyncIterator[bytes]) -> str | None:
@@ -79,7 +81,10 @@ class DirectoryDeposit:
         try:
             return await self._threads.run(work, *arguments)
         except OSError as error:
-            raise StoreUnavailable(f"the archive's store cannot be used: {error.strerror}") from None
+            raise StoreUnavailable(
+                f"the archive's store cannot be used: {error.strerror}: look at {self._path}; nothing is lost, and it is tried again"
+                " by itself"
+            ) from None
 
 
 def require_deposit_name(name: str) -> str:

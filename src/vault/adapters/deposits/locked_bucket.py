@@ -49,6 +49,7 @@ def archive_errors() -> Iterator[None]:
         told = told.replace("the setting store_", "the setting archive_").replace(
             "setting store", "setting archive_store"
         )
+        told += "; nothing is lost, and it is tried again by itself"
         raise StoreUnavailable(told) from None
 
 

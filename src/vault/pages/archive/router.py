@@ -80,7 +80,13 @@ CHECKS: Final[Mapping[str, str]] = {
 WORDS: Final = {"states": STATES, "waits": WAITS, "held": HELD, "phases": PHASES, "checks": CHECKS}
 
 _FAULTS: Final[Mapping[str, str]] = {
-    "receipt": N_("This is not the archive's signed receipt for exactly this package."),
+    "receipt-invalid": N_(
+        "This is not signed with a key of the archive that counts now. Receive the package anew at the archive, with its present key."
+    ),
+    "receipt-mismatch": N_(
+        "The archive signed this for another package. Hand in the receipt of this transfer and its newest package."
+    ),
+    "transfer-state": N_("Nothing waits for a receipt now. Look at how the transfer stands."),
     "reason": N_("Write the reason."),
 }
 
@@ -149,8 +155,9 @@ def _acting(transfers: Transfers) -> list[HTTPRouteHandler]:
         form = await read_form(request)
         try:
             await transfers.receive(request.state.session.secret, transfer, form.text("receipt"))
-        except (InvalidInput, Conflict):
-            return await _page(transfers, request, transfer, form, {"receipt": _FAULTS["receipt"]})
+        except (InvalidInput, Conflict) as refused:
+            said = _FAULTS.get(refused.narrow, _FAULTS["receipt-invalid"])
+            return await _page(transfers, request, transfer, form, {"receipt": said})
         return redirect(request, f"{HOME}/transfers/{transfer}", said=N_("The receipt is taken."))
 
     @post("/transfers/{transfer:uuid}/reject", name="archive-reject", include_in_schema=False)
