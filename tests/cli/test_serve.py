@@ -169,6 +169,15 @@ def test_the_worker_waits_for_a_database_that_is_away(operator: Operator) -> Non
     assert stopped(process, signal.SIGTERM) == (0, "")
 
 
+def test_the_worker_waits_for_a_store_that_is_away(operator: Operator) -> None:
+    (operator.directory / "away").write_text("no directory")
+    operator.settings["store"] = f"file://{operator.directory / 'away'}"
+    process = operator.start("worker")
+    assert process.stderr is not None
+    assert message_of(process.stderr.readline()).startswith("worker: the object store failed: ")
+    assert stopped(process, signal.SIGTERM) == (0, "")
+
+
 def test_the_worker_refuses_a_mightier_role(operator: Operator, vault_db: Database) -> None:
     operator.settings["database_url_worker"] = vault_db.url("superuser")
     assert operator.refused("worker", "--once").startswith("database_url_worker: the role postgres may do more")

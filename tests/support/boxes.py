@@ -64,11 +64,12 @@ class DirectoryBox:
 
 
 class BucketBox:
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, endpoint: str | None = None) -> None:
+        """The service reaches it at ``endpoint``, which may be a proxy's; a test always directly."""
         self._gateway = gateway
-        self._bucket = gateway.bucket()
+        self.name = self._bucket = gateway.bucket()
         self._client = gateway.client()
-        self.url = f"s3://{self._bucket}?endpoint={gateway.endpoint}"
+        self.url = f"s3://{self._bucket}?endpoint={endpoint or gateway.endpoint}"
         self.settings = {
             "VAULT_STORE_ACCESS_KEY": gateway.owner.access_key,
             "VAULT_STORE_SECRET_KEY": gateway.owner.secret_key,

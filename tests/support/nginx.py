@@ -23,6 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests.support.caller import Caller
 from tests.support.database import Database
+from tests.support.forked import Forked
 from tests.support.service import ROOT, START_S, Service
 from vault.adapters.embedded import EmbeddedPostgres
 
@@ -221,7 +222,7 @@ class Deployed(Service):
     def direct(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+    def _wait(self, process: subprocess.Popen[bytes] | Forked) -> None:
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline and process.poll() is None:
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from types import TracebackType
 from typing import Self
 
@@ -25,6 +26,11 @@ class Proxy:
         # Requests are answered with this instead of being passed on; this often.
         self.answer: bytes | None = None
         self.answer_times = 0
+        # Of so many requests that would be answered so, one is passed on all the same (0: none is).
+        self.spare_every = 0
+        self._spared = 0
+        # Each block of an answer waits so long.
+        self.delay_s = 0.0
         # One bit of what is sent to the server is turned, in every block.
         self.flip = False
         self.requests: list[bytes] = []
@@ -66,10 +72,9 @@ class Proxy:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 self.requests.append(head.split(b"\r\n", 1)[0])
-                if self.answer is not None and self.answer_times > 0:
-                    self.answer_times -= 1
+                if (answer := self._misanswer()) is not None:
                     await reader.readexactly(_body_length(head))
-                    writer.write(self.answer)
+                    writer.write(answer)
                     await writer.drain()
                     return
                 lost = self.lose is not None and self.lose_times > 0 and head.startswith(self.lose)
@@ -89,6 +94,16 @@ class Proxy:
                 answers.cancel()
             up_writer.transport.abort()
 
+    def _misanswer(self) -> bytes | None:
+        """What this request is answered with instead of being passed on, if it is."""
+        if self.answer is None or self.answer_times <= 0:
+            return None
+        self._spared += 1
+        if self.spare_every and self._spared % self.spare_every == 0:
+            return None
+        self.answer_times -= 1
+        return self.answer
+
     async def _pass_body(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, left: int) -> None:
         while left:
             block = await reader.read(min(left, BLOCK))
@@ -103,6 +118,8 @@ class Proxy:
     async def _answers(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while block := await reader.read(BLOCK):
+                if self.delay_s:
+                    await asyncio.sleep(self.delay_s)
                 if self.cut_after is not None:
                     block = block[: self.cut_after]
                     self.cut_after -= len(block)
@@ -115,6 +132,23 @@ class Proxy:
         # What was written still arrives; then the connection ends in the middle.
         if not writer.transport.is_closing():
             writer.transport.close()
+
+
+class ProxyThread(Proxy):
+    """The same in a thread of its own, for tests that are synchronous; its attributes may be set from there."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self.__aenter__(), self._loop).result(10)
+
+    def close(self) -> None:
+        asyncio.run_coroutine_threadsafe(self.__aexit__(None, None, None), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
 
 def _body_length(head: bytes) -> int:

@@ -22,6 +22,7 @@ import httpx
 
 from tests.support.boxes import Box, DirectoryBox
 from tests.support.database import Database, make_vault
+from tests.support.forked import Change, Forked
 from vault.adapters.embedded import EmbeddedPostgres
 from vault.adapters.keyring.file import FileKeyring
 from vault.adapters.postgres.pool import prepare
@@ -61,7 +62,10 @@ class Service:
         self._reserved = socket.socket()
         self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._reserved.bind(("127.0.0.1", 0))
-        self._process: subprocess.Popen[bytes] | None = None
+        self.forks = False
+        """Forked from a server that has imported everything: for tests that start it again and again, or change it."""
+        self.change: Change = None
+        self._process: subprocess.Popen[bytes] | Forked | None = None
         self._loop = asyncio.new_event_loop()
         self._owner: Any = None
 
@@ -107,6 +111,10 @@ class Service:
         return known | self.box.settings | self.settings
 
     def start(self) -> None:
+        if self.forks:
+            self._process = Forked(["serve"], self.folder, self.log_path, self.environment(), self.change)
+            self._wait(self._process)
+            return
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "vault", "serve"],
@@ -117,7 +125,7 @@ class Service:
             )
         self._wait(self._process)
 
-    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+    def _wait(self, process: subprocess.Popen[bytes] | Forked) -> None:
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
             if process.poll() is not None:
@@ -174,6 +182,11 @@ class Service:
 
         run(work())
 
+    def sql_script(self, script: str) -> None:
+        """Several statements at once, as the database's owner."""
+        self.sql("SELECT 1")
+        self._loop.run_until_complete(self._owner.execute(script))
+
     def reconnect(self) -> None:
         """Forget the owner's connection: its server was restarted."""
         if self._owner is not None:
@@ -195,10 +208,19 @@ class Service:
 
 
 @contextmanager
-def serving(postgres: EmbeddedPostgres, folder: Path, box: Box | None = None, **settings: str) -> Iterator[Service]:
-    """A service over a fresh database of that server. ``settings`` are further VAULT_… variables."""
+def serving(
+    postgres: EmbeddedPostgres,
+    folder: Path,
+    box: Box | None = None,
+    *,
+    forks: bool = False,
+    change: Change = None,
+    **settings: str,
+) -> Iterator[Service]:
+    """A service over a fresh database of that server. ``settings`` are further VAULT_… variables; see `Service` for the rest."""
     service = Service(postgres, run(fresh(postgres)), folder, box)
     service.settings = settings
+    service.forks, service.change = forks or change is not None, change
     try:
         service.prepare()
         service.start()

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 
@@ -89,6 +90,13 @@ class Scene:
     @property
     def desk(self) -> Acting:
         return self.caller.coordinator
+
+    def until(self, query: str, *arguments: object, count: int = 1) -> list[Any]:
+        """The rows, as soon as there are so many."""
+        deadline = time.monotonic() + 10
+        while len(rows := self.caller.service.sql(query, *arguments)) < count and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return rows
 
     def awaiting(self) -> str:
         """A new document that has no content yet."""

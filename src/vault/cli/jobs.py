@@ -50,22 +50,32 @@ async def work(settings: Settings, *, once: bool) -> None:
     """Do the jobs in turn until a signal comes. Raises: SettingsWrong; with ``once`` also Unavailable."""
     pool = Pool(settings.database_url(DatabaseRole.WORKER), size=2, wait_s=_BOUNDED_S)
     try:
-        transfers = make_transfer_worker(settings, pool)
-        if transfers is not None:
-            with contextlib.suppress(Unavailable):  # a store that is away now is met by the transfers themselves
-                await transfers.check()
-        jobs, exports = _jobs(settings, pool, transfers), _export_jobs(settings, pool)
         if once:
             await require_modest(pool, "database_url_worker")
-            for job in (*jobs, *exports):
+            for job in (job for jobs in await _all_jobs(settings, pool) for job in jobs):
                 _tell(job.name, await job.run() or "nothing to do")
             return
-        # Apart: somebody waits for an export, and a long one keeps no other job waiting.
         stop = stop_on_signals()
-        _tell("worker", f"does {', '.join(job.name for job in (*jobs, *exports))}")
-        await asyncio.gather(_loop(pool, jobs, stop), _loop(pool, exports, stop))
+        while not stop.is_set():
+            try:
+                jobs, exports = await _all_jobs(settings, pool)
+            except Unavailable as error:
+                await _wait_for(error, stop)
+                continue
+            # Apart: somebody waits for an export, and a long one keeps no other job waiting.
+            _tell("worker", f"does {', '.join(job.name for job in (*jobs, *exports))}")
+            await asyncio.gather(_loop(pool, jobs, stop), _loop(pool, exports, stop))
     finally:
         await pool.close()
+
+
+async def _all_jobs(settings: Settings, pool: Pool) -> tuple[list[Job], list[Job]]:
+    """All but the exports, and the exports. Raises: Unavailable where the store's directory is away."""
+    transfers = make_transfer_worker(settings, pool)
+    if transfers is not None:
+        with contextlib.suppress(Unavailable):  # a bucket that is away now is met by the transfers themselves
+            await transfers.check()
+    return _jobs(settings, pool, transfers), _export_jobs(settings, pool)
 
 
 def _jobs(settings: Settings, pool: Pool, transfers: TransferWorker | None) -> list[Job]:
@@ -161,9 +171,14 @@ async def _loop(pool: Pool, jobs: list[Job], stop: asyncio.Event) -> None:
             for job in jobs:
                 await _turn(job)
         except Unavailable as error:
-            _tell("worker", f"{error}; trying again in a minute")
-            await _rest(stop, MINUTE_S)
+            await _wait_for(error, stop)
         await _rest(stop, _TURN_S)
+
+
+async def _wait_for(error: Unavailable, stop: asyncio.Event) -> None:
+    """Wait for what is away to come back."""
+    _tell("worker", f"{error}; trying again in a minute")
+    await _rest(stop, MINUTE_S)
 
 
 async def _turn(job: Job) -> None:

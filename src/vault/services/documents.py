@@ -166,6 +166,8 @@ class Documents:
         ``digests`` are those that the caller promised (RFC 9530), by algorithm ``sha-256`` and ``sha-512``.
         Raises: Conflict when other content is filed already; the same content again is answered as filed.
         """
+        # What says of itself that it is too long is not asked for: nothing is left of it.
+        content = Content(body, limit=self._max_bytes, length=length, digests=digests or {})
         name = secrets.token_hex(16)
         # (1) The attempt and its object's name are recorded with the entry. A crash from here on leaves a name in
         #     vault.attempt that no filing points to; the sweeper finds it.
@@ -175,7 +177,6 @@ class Documents:
             raise InvalidInput(
                 "the Content-Type is not the registered media_type", field="Content-Type", code="wrong-media-type"
             )
-        content = Content(body, limit=self._max_bytes, length=length, digests=digests or {})
         if cleared.facts["object"] is not None:
             return await self._same_again(cleared, document, content)
         try:
