@@ -147,13 +147,13 @@ def test_p05_no_log_and_no_metric_shows_what_anybody_wrote(front: Front, marks: 
     (front.deployed.folder / "objects" / name[:2] / name).write_bytes(marks("vieras").encode() * 20)
     assert front.coordinator.read(damaged).status_code == 500
     counted = httpx.get(f"{front.deployed.direct}/metrics", trust_env=False).text
-    told = everything_told(front) + counted
+    told = (everything_told(front) + counted).lower()
 
     assert asked > 300
     assert len(front.nginx.log_path.read_text().splitlines()) > 300
     for mark in marks.made:
-        assert mark.lower() not in told.lower(), mark
-        assert quote(mark).lower() not in told.lower(), mark
+        assert mark.lower() not in told, mark
+        assert quote(mark).lower() not in told, mark
     for value in (case, document, consent):  # ids stand in nginx's path and nowhere in the metrics
         assert value not in counted
 
