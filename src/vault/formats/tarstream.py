@@ -95,7 +95,7 @@ class TarReader:
     def write(self, piece: bytes) -> None:
         self._size += len(piece)
         self._hash.update(piece)
-        self._buffer += piece
+        self._buffer += self._after_body(memoryview(piece))
         while self._state():
             pass
 
@@ -106,6 +106,15 @@ class TarReader:
         if self._size % RECORD or self._closing_blocks >= 2 + RECORD // BLOCK:
             raise ObjectTampered("the tar does not end where it should")
         return Digest(self._size, self._hash.hexdigest())
+
+    def _after_body(self, piece: memoryview) -> memoryview:
+        """What is left of a piece once the file that it continues, if it does, was given its bytes without a copy."""
+        if self._state != self._body or self._buffer or not self._left:
+            return piece
+        body = piece[: self._left]
+        self._left -= len(body)
+        self._visitor.data(body)
+        return piece[len(body) :]
 
     # Each state does one step and says whether there may be another with what is in the buffer.
 
