@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.archive import archive_of
+from tests.browser.conftest import newcomer
 from tests.browser.scene import PHONE, Scene, aside, make_scene, signed_in, staff, window
 from tests.browser.steps import WORDS, sign_in
 from tests.exports.conftest import Scene as Exports
@@ -169,7 +171,7 @@ def test_a_package_that_was_removed_or_has_expired_says_so_in_its_other_window(
         other.goto(page.url)
         _expire(caller, page.url.rpartition("/")[2])
         other.get_by_role("link", name=EN("Download the package")).click()
-        expect(other.get_by_role("heading", level=1)).to_be_visible()
+        expect(other.get_by_role("link", name=EN("Order a new one"))).to_be_visible()
         page.reload()
         expect(page.get_by_role("link", name=EN("Order a new one"))).to_be_visible()
         expect(page.get_by_role("link", name=EN("Download the package"))).to_have_count(0)
@@ -254,3 +256,27 @@ def test_24_no_page_and_no_package_tells_an_address_of_somebody_under_turvakielt
         for path in ("/my", "/my/cases", "/my/documents", "/my/consents", "/my/log", "/my/exports"):
             page.goto(path)
             assert not re.search("osoit|Salakuja|kotikunta", page.locator("main").inner_text(), re.IGNORECASE), path
+
+
+def test_who_was_identified_long_ago_identifies_once_more_and_comes_back_to_the_package(
+    caller: Caller, chromium: Browser, tmp_path: Path
+) -> None:
+    who, code, born = newcomer()
+    make_scene(caller, code, born)
+    with window(chromium, caller.service.url, "en") as (_, page):
+        sign_in(page, who)
+        page.goto("/my/exports")
+        page.get_by_role("button", name=EN("Order the package")).click()
+        heading(page, EN("Your package"))
+        aside(Exports(caller.service, caller).work)
+        aside(caller.service.sql, "UPDATE vault.session SET identified_at = identified_at - interval '1 hour'")
+        page.reload()
+        page.get_by_role("link", name=EN("Download the package")).click()
+        heading(page, EN("Identify yourself once more"))
+        page.get_by_role("link", name=EN("Identify yourself"), exact=True).click()
+        page.get_by_role("button", name=who, exact=True).click()
+        heading(page, EN("Your package"))
+        with page.expect_download() as saved:
+            page.get_by_role("link", name=EN("Download the package")).click()
+        saved.value.save_as(tmp_path / "package.zip")
+        assert zipfile.is_zipfile(tmp_path / "package.zip")

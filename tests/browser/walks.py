@@ -230,7 +230,7 @@ def exports(walk: Walk) -> None:
         _stands(walk, export, "received")
         told = aside(Exports(service, walk.caller).work)
         walk.go(page, where)
-        assert page.locator("a[download]").count() == 1, told
+        assert page.locator("a[href$='/download']").count() == 1, told
         walk.go(page, f"{where}/remove")
         for state in ("delivered", "expired", "failed"):
             _stands(walk, export, state)

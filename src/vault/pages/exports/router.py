@@ -12,7 +12,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 from litestar.types import Guard
 
-from vault.errors import IdentificationRequired
+from vault.errors import Hidden, IdentificationRequired
 from vault.pages.faults import HANDLERS, on_vault_error
 from vault.pages.forms import page_guard, read_form
 from vault.pages.shell import language_of, redirect, render
@@ -83,9 +83,14 @@ def _one(exports: Exports) -> list[HTTPRouteHandler]:
 def _download(exports: Exports, sending: Sending) -> HTTPRouteHandler:
     @get("/{export:uuid}/download")
     async def download(request: AnyRequest, export: FromPath[uuid.UUID]) -> Response[Any]:
-        """The bytes; who was identified too long ago is sent to identify themselves, and comes back to the export."""
+        """The bytes; who was identified too long ago is sent to identify themselves, and comes back to the export.
+
+        What is there no more is told by the export's own page, which knows nothing of what was never theirs.
+        """
         try:
             return await sending(exports, request, export, on_error=on_vault_error)
+        except Hidden:
+            return redirect(request, f"/my/exports/{export}")
         except IdentificationRequired:
             back = quote(f"/my/exports/{export}", safe="/")
             return Redirect(f"/sign-in/again?after={back}", status_code=303, headers={"Cache-Control": "no-store"})
