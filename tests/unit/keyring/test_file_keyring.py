@@ -281,7 +281,7 @@ def test_several_threads_at_once(ring: FileKeyring) -> None:
 
 
 def test_a_root_key_written_by_the_spec_is_read(ring: FileKeyring, tmp_path: Path) -> None:
-    """A recovery copy typed in by hand: docs/spec/keys.md §6 and §7."""
+    """A recovery copy typed in by hand: docs/spec/keys.md §6 and §8."""
     file = tmp_path / "keyring" / "root-589e8734.key"
     file.write_text("vault-root-key/v1 589e8734\nAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\n")
     file.chmod(0o600)
