@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from tests.support.sessions import browser, staff_session
+from tests.support.caller import must, personal_code
+from tests.support.service import run
+from tests.support.sessions import browser, client_session, staff_session
 from tests.transfers.conftest import FIRST, SECOND, Scene
 from tests.web.test_desk_pages import Desk
+from vault.pages.words import Words
 
 
 def test_p08_two_archivists_take_a_transfer_to_its_end(scene: Scene) -> None:
@@ -35,6 +38,38 @@ def test_p08_two_archivists_take_a_transfer_to_its_end(scene: Scene) -> None:
         assert scene.case_keys(case) == 0
         assert "active copy destroyed" in first.get(path)
         assert "Read back and verified" in first.get(path)
+
+
+def test_a_request_for_what_the_archive_has_is_tracked_at_the_desk(scene: Scene) -> None:
+    """Asked by the client on their own pages, answered by the archivist on theirs."""
+    code, born = personal_code()
+    case = scene.caller.open_case(personal_identity_code=code, born=born)
+    scene.caller.file(case, content=b"one paper")
+    must(scene.caller.coordinator.post(f"/v1/cases/{case}/close", {"reason": "valmis"}))
+    run(scene.find())
+    transfer = str(scene.service.one("SELECT id FROM vault.transfer WHERE case_id = $1::uuid", case))
+    scene.approve(transfer)
+    scene.work(2)
+    scene.leave_receipt(transfer)
+    scene.work()
+    assert scene.state(transfer) == "shredded"
+    with browser(scene.service, client_session(scene.service, code)) as http:
+        must(http.post("/v1/me/requests", json={"kind": "self-access"}))
+    [asked] = scene.service.sql("SELECT id, due_on FROM vault.archive_request WHERE transfer = $1::uuid", transfer)
+    path = "/desk/archive/requests"
+    with browser(scene.service, staff_session(scene.service, FIRST, "archivist", language="en")) as http:
+        desk = Desk(http)
+        assert f'href="{path}"' in desk.get("/desk/archive")
+        page = desk.get(path)
+        assert f"Answer by {Words('en').day(asked['due_on'])}" in page
+        assert transfer in page
+        answer = f"{path}/{asked['id']}/answer"
+        assert "Choose how it was answered." in desk.post(path, {}, answer, status=422)
+        desk.post(path, {f"outcome-{asked['id']}": "given"}, answer)
+        assert "Given to the person" in desk.get(path)
+        assert f"{asked['id']}/answer" not in desk.get(path)
+        refused = desk.post("/desk/archive/requests", {f"outcome-{asked['id']}": "refused"}, answer, status=422)
+        assert "answered already" in refused
 
 
 def test_a_rejected_transfer_destroys_nothing_and_may_be_approved_anew(scene: Scene) -> None:

@@ -13,6 +13,7 @@ from litestar.types import Guard
 
 from vault.errors import Conflict, InvalidInput
 from vault.model import TokenSecret
+from vault.pages.archive.asked import asked_handlers
 from vault.pages.faults import HANDLERS
 from vault.pages.forms import Form, page_guard, read_form
 from vault.pages.shell import redirect, render
@@ -93,7 +94,7 @@ _FAULTS: Final[Mapping[str, str]] = {
 
 def archive_router(transfers: Transfers, require_session: Guard) -> Router:
     """Everything under ``/desk/archive``."""
-    handlers = [*_looking(transfers), *_acting(transfers)]
+    handlers = [*_looking(transfers), *_acting(transfers), *asked_handlers(transfers)]
     return Router(HOME, route_handlers=handlers, guards=[page_guard(require_session)], exception_handlers=HANDLERS)
 
 
