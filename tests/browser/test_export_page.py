@@ -1,4 +1,4 @@
-"""The page of an export, in each language, from the disk and without a connection."""
+"""The page of an export, in each language, from the disk and without a connection; in Finnish daily by a journey."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.caller import Caller, must
 from tests.support.sessions import browser
 
 
-@pytest.mark.parametrize("language", ["fi", "sv", "en"])
+@pytest.mark.parametrize("language", ["sv", pytest.param("fi", marks=pytest.mark.long), "en"])
 def test_p09_the_page_opens_from_disk_in_every_language(
     caller: Caller, chromium: Browser, scene: Scene, tmp_path: Path, language: str
 ) -> None:

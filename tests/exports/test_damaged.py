@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -38,7 +39,10 @@ BREAKS: dict[str, tuple[bytes, Callable[[Path], object]]] = {
 }
 
 
-@pytest.mark.parametrize("how", BREAKS)
+DAILY = {"missing", "half-way"}
+
+
+@pytest.mark.parametrize("how", [pytest.param(how, marks=() if how in DAILY else pytest.mark.long) for how in BREAKS])
 def test_p09_a_damaged_paper_is_left_out_and_told_and_mended_it_is_in_the_next(
     scene: Scene, tmp_path: Path, how: str
 ) -> None:
@@ -110,8 +114,6 @@ def test_p09_many_damaged_half_way_take_two_turns_and_not_one_each(scene: Scene)
 
 
 def fetched(her: Person, export: str) -> zipfile.ZipFile:
-    import io
-
     return zipfile.ZipFile(io.BytesIO(her.content(export).content))
 
 

@@ -7,9 +7,11 @@ import datetime as dt
 import hashlib
 import io
 import socket
+import subprocess
 import time
 import uuid
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -170,6 +172,23 @@ def test_a_broken_download_goes_on_and_ends_identical(scene: Scene) -> None:
     assert zipfile.ZipFile(io.BytesIO(whole)).testzip() is None
     other = her.content(export, **{"Range": "bytes=5-", "If-Range": '"another"'})
     assert (other.status_code, other.content) == (200, whole)
+
+
+def test_curl_goes_on_where_it_broke_off_and_ends_identical(scene: Scene, tmp_path: Path) -> None:
+    """The command of docs/howto/own-records.md, said again after a download that broke off."""
+    her = scene.person(b"z" * 12_000_000)
+    export, path = scene.ready(her), tmp_path / "package.zip"
+    begun = _read_some(scene, her, export, 2_000_000)
+    path.write_bytes(begun)
+    url = f"{scene.service.url}/v1/me/exports/{export}/content"
+    command = ["curl", "-s", "-f", "-b", f"vault={encode_secret(her.session.secret)}", "-C", "-", "-o", str(path), url]
+    assert subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 0
+    whole = her.content(export)
+    assert path.stat().st_size > len(begun)
+    assert hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(whole.content).digest()
+    # Said once more, there is nothing left to fetch, and nothing is harmed.
+    assert subprocess.run(command, capture_output=True, check=False, timeout=60).returncode in (0, 22)
+    assert zipfile.ZipFile(path).testzip() is None
 
 
 def _read_some(scene: Scene, her: Person, export: str, count: int) -> bytes:

@@ -294,3 +294,8 @@ def test_p09_what_an_archive_has_is_asked_of_it_told_with_its_clock_and_joined_w
     assert data(package, "export")["partial"] is True
     page = package.read("index.html").decode()
     assert "Terveyskeskuksen arkisto" in page
+    # The order's own page and data tell it, too, also after the package was made.
+    export = data(package, "export")["export"]
+    assert {one["outcome"] for one in life.her.get(export)["at_archive"]} == {"given"}
+    order = life.her.http.get(f"/my/exports/{export}").text
+    assert "Terveyskeskuksen arkisto: annettu" in " ".join(order.split())

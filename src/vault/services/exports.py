@@ -63,6 +63,18 @@ class Passed(msgspec.Struct, frozen=True):
     at: str
 
 
+class AtArchive(msgspec.Struct, frozen=True):
+    """The same was asked of an archive for a case that is there; ``outcome`` is ``given``, ``refused`` or ``not-found``."""
+
+    case: uuid.UUID
+    transfer: uuid.UUID
+    archive: str
+    name: dict[str, str]
+    due_on: str
+    outcome: str | None = None
+    answered_on: str | None = None
+
+
 class ExportView(msgspec.Struct, frozen=True):
     """One export. ``size`` is what was told beforehand; ``package`` is there once it is ready."""
 
@@ -74,6 +86,7 @@ class ExportView(msgspec.Struct, frozen=True):
     clock: Clock
     size: Amount
     history: list[Passed]
+    at_archive: list[AtArchive] = []
     progress: Progress | None = None
     package: Made | None = None
     delivered_at: str | None = None
@@ -217,7 +230,7 @@ def _view(item: Mapping[str, Any]) -> ExportView:
     return ExportView(
         id=uuid.UUID(item["id"]), state=state, language=item["language"], without_large=item["without_large"],
         ordered_at=item["ordered_at"], clock=msgspec.convert(item["clock"], Clock), size=told,
-        history=msgspec.convert(item["history"], list[Passed]), reason=item["reason"], delivered_at=item["delivered_at"],
+        history=msgspec.convert(item["history"], list[Passed]), at_archive=msgspec.convert(item["at_archive"], list[AtArchive]), reason=item["reason"], delivered_at=item["delivered_at"],
         progress=Progress(progress["documents"], progress["bytes"], told.bytes, percent(progress["bytes"], told.bytes))
         if progress and state in UNDER_WAY else None,
         package=msgspec.convert(item["package"], Made) if item["package"] and state in _THERE else None,

@@ -90,6 +90,11 @@ RETURN (SELECT jsonb_build_object('id', x.id, 'state', s.state, 'reason', s.reas
                 'ready_at', vault.rfc3339(p.recorded_at), 'expires_at', vault.rfc3339(p.expires_at))
             FROM vault.export_package p WHERE p.export = x.id),
         'delivered_at', (SELECT vault.rfc3339(min(d.recorded_at)) FROM vault.export_state d WHERE d.export = x.id AND d.event = 'fetch'),
+        -- What was asked of archives with orders, and how they answered: a package holds nothing that an archive has.
+        'at_archive', (SELECT coalesce(jsonb_agg(vault.archive_request_json(q) || jsonb_build_object('name', a.name) ORDER BY q.id), '[]')
+            FROM vault.request r JOIN vault.archive_request q ON q.of_request = r.id JOIN vault.transfer y ON y.id = q.transfer JOIN vault.archive a ON a.n = y.archive
+            WHERE r.client = x.client AND r.kind = 'export-review' AND (x.authority IS NULL OR EXISTS (
+                SELECT FROM vault.authority z WHERE z.id = x.authority AND coalesce(z.case_id = y.case_id, true)))),
         'history', (SELECT jsonb_agg(jsonb_build_object('state', h.state, 'at', vault.rfc3339(h.recorded_at)) ORDER BY h.n)
             FROM vault.export_state h WHERE h.export = x.id))
     FROM vault.export_at(x.id) s);
