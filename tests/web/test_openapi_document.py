@@ -42,6 +42,16 @@ def test_codes_and_days_are_told(told: Document) -> None:
     assert "enum" not in schemas["CaseView"]["properties"]["process"]
 
 
+def test_the_logs_answers_are_told_as_what_they_are(told: Document) -> None:
+    kinds = {
+        path: [*told["paths"][f"/v1/log/{path}"]["get"]["responses"]["200"]["content"]]
+        for path in ("checkpoint", "proof/{entry}", "tile/{tile}")
+    }
+    assert kinds == {
+        "checkpoint": ["text/plain"], "proof/{entry}": ["text/plain"], "tile/{tile}": ["application/octet-stream"],
+    }  # fmt: skip
+
+
 def test_every_write_takes_an_idempotency_key(told: Document) -> None:
     for name, operation in operations(told):
         taken = "Idempotency-Key" in {one["name"] for one in operation.get("parameters", [])}

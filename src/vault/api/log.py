@@ -25,7 +25,7 @@ BRIEF = "public, max-age=1"
 def log_router(transparency: Transparency) -> Router:
     """Checkpoint, tiles and proofs."""
 
-    @get("/checkpoint")
+    @get("/checkpoint", media_type=MediaType.TEXT)
     async def checkpoint() -> Response[str]:
         """The newest checkpoint, a C2SP signed note with the witness's cosignature as soon as it is there.
 
@@ -37,7 +37,7 @@ def log_router(transparency: Transparency) -> Router:
             headers["Vault-Uncosigned-Since"] = _rfc3339(heads.uncosigned_since)
         return Response(heads.newest.note if heads.newest else "", media_type=MediaType.TEXT, headers=headers)
 
-    @get("/tile/{tile:path}")
+    @get("/tile/{tile:path}", media_type="application/octet-stream")
     async def tile(tile: FromPath[str]) -> Response[bytes]:
         """One tile of the tree, `<L>/<N>` or `<L>/<N>.p/<W>` (C2SP tlog-tiles): its hashes one after the other."""
         try:
@@ -47,7 +47,7 @@ def log_router(transparency: Transparency) -> Router:
         content = await transparency.tile(*place)
         return Response(content, media_type="application/octet-stream", headers={"Cache-Control": IMMUTABLE})
 
-    @get("/proof/{entry:uuid}")
+    @get("/proof/{entry:uuid}", media_type=MediaType.TEXT)
     async def proof(entry: FromPath[uuid.UUID]) -> Response[str] | Response[Problem]:
         """The proof that an entry stands in the log, a C2SP tlog-proof; 409 while it is not in the tree yet."""
         found = await transparency.proof(EntryId(entry))

@@ -18,6 +18,8 @@ _MADE: Final[Mapping[str, str]] = {
 }  # fmt: skip
 _ID: Final = "$response.body#/id"
 _FIRST: Final = "$response.body#/items/0/id"
+# Lists whose items hold the thing one step further down
+_NESTED: Final[Mapping[str, str]] = {"/v1/requests": "$response.body#/items/0/request/id"}
 _ENTRY: Final = {"entry": "$response.body#/log_entry"}
 # Where ids stand elsewhere: from, status, to, the path's parameters, members of the body
 _ELSEWHERE: Final[tuple[tuple[str, str, str, Document, Document], ...]] = (
@@ -43,7 +45,7 @@ def tell_links(told: Document) -> None:
     """Say of each answer with ids which operations take them: `/v1/cases` lists and makes what `{case}` stands for."""
     for path, item in told["paths"].items():
         made = _MADE.get(path.rpartition("/")[2])
-        for method, status, place in (("post", "201", _ID), ("get", "200", _FIRST)):
+        for method, status, place in (("post", "201", _ID), ("get", "200", _NESTED.get(path, _FIRST))):
             if made is not None and status in item.get(method, {}).get("responses", {}):
                 _follow(told, path, item[method], status, made, place)
     for source, status, target, parameters, body in _ELSEWHERE:

@@ -93,7 +93,7 @@ BEGIN
                 'keys', jsonb_build_array('lookup:lookup', 'epoch:' || vault.epoch_now(as_of)), 'logged', 'client');
         ELSIF t.actor IN ('visitor', 'records-officer') THEN
             a.status := 'permit';
-            a.facts := jsonb_build_object('keys', jsonb_build_array('lookup:lookup'), 'logged', 'client');
+            a.facts := jsonb_build_object('epoch', vault.epoch_now(as_of), 'keys', jsonb_build_array('lookup:lookup'), 'logged', 'client');
         ELSE
             a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
         END IF;
