@@ -18,7 +18,7 @@ from vault.adapters.keyring.file import FileKeyring
 from vault.demo.caller import system_form
 from vault.oauth.dpop import Nonces
 
-pytestmark = pytest.mark.kinds("directory", "nginx")
+fronted_too = pytest.mark.kinds("directory", "nginx")
 
 CASES = "/v1/cases"
 
@@ -57,6 +57,7 @@ def refused(answer: httpx.Response) -> str | None:
     return answer.headers.get("dpop-nonce")
 
 
+@fronted_too
 @pytest.mark.parametrize("key", [ED, P256, RSA], ids=["EdDSA", "ES256", "PS256"])
 def test_the_vault_asks_for_its_nonce_at_the_token_endpoint_and_at_a_resource(caller: Caller, key: PrivateKey) -> None:
     holder = Holder(caller, key)
@@ -156,6 +157,7 @@ def test_a_proof_that_is_not_for_this_request_is_refused(holder: Holder, kind: s
     assert refused(holder.caller.grant(holder.form(KELA), DPoP=WRONG[kind](holder, "POST", TOKEN_PATH))) is None
 
 
+@fronted_too
 def test_a_proof_works_once_also_on_another_path_and_at_the_token_endpoint(holder: Holder) -> None:
     proof = holder.proof("GET", CASES)
     assert holder.get(CASES, proof).status_code == 200
@@ -188,6 +190,7 @@ def test_a_bound_token_opens_nothing_but_with_a_proof_of_its_own_key(holder: Hol
     assert holder.get(CASES).status_code == 200
 
 
+@fronted_too
 def test_p01_a_bound_token_reads_only_with_its_proof(caller: Caller, holder: Holder) -> None:
     case = caller.open_case(members=["kela"])
     document = caller.file(case, content=b"only for the holder of the key")
@@ -214,6 +217,7 @@ def test_a_revoked_bound_token_is_dead_with_a_good_proof_too(caller: Caller, hol
     assert caller.http.get(CASES).headers["www-authenticate"].startswith('Bearer realm="vault", DPoP algs="EdDSA ')
 
 
+@fronted_too
 @pytest.mark.parametrize("size", [5_000, 20_000, 100_000])
 def test_a_proof_of_any_size_is_refused_plainly(holder: Holder, size: int) -> None:
     """What is larger than a header may be is refused by whoever reads it first."""
