@@ -1,7 +1,7 @@
 """A picture of every page in every state at both widths: `make screenshots` writes them to build/screenshots.
 
 Says also which page's route has no picture, and which page runs out of a window of 320 pixels, or has text that does when
-its spacing is widened (WCAG 2.2, 1.4.10 and 1.4.12). ARGS="home log" pictures only what begins so.
+its spacing is widened (WCAG 2.2, 1.4.10 and 1.4.12). ARGS="home log" pictures only what begins so; ARGS="sv" or "en" does it in that language.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.web.test_every_route import OPEN, PAGES
 from tools.pictures.shots import Shot, shots
 from tools.pictures.world import World, world
+from vault.pages.texts import COOKIE, LANGUAGES
 from vault.web.session import encode_secret
 
 OUT = Path(__file__).parents[2] / "build" / "screenshots"
@@ -34,6 +35,8 @@ NO_PAGE = re.compile(
 def main(wanted: list[str]) -> int:
     """Make the world, take the pictures; 1 when a page has none or runs out of a narrow window."""
     OUT.mkdir(parents=True, exist_ok=True)
+    language = next((word for word in wanted if word in LANGUAGES), "fi")
+    wanted = [word for word in wanted if word not in LANGUAGES]
     with tempfile.TemporaryDirectory() as folder, world(Path(folder)) as made, sync_playwright() as driver:
         browser = driver.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-dev-shm-usage"]
@@ -43,22 +46,26 @@ def main(wanted: list[str]) -> int:
         told = [*_without_picture(one.path for one in all_shots)]
         for width in WIDTHS:
             for shot in chosen:
-                told += _take(browser, made, shot, width)
+                told += _take(browser, made, shot, width, language)
         browser.close()
     for line in told:
         print(line)
     return 1 if told else 0
 
 
-def _take(browser: Browser, made: World, shot: Shot, width: str) -> Iterable[str]:
+def _take(browser: Browser, made: World, shot: Shot, width: str, language: str) -> Iterable[str]:
     wide, high = WIDTHS[width]
-    context = browser.new_context(viewport={"width": wide, "height": high}, base_url=made.service.url, locale="fi-FI")
+    name = f"{shot.name}-{width}" if language == "fi" else f"{shot.name}-{width}-{language}"
+    context = browser.new_context(
+        viewport={"width": wide, "height": high}, base_url=made.service.url, locale=f"{language}-FI"
+    )
     try:
+        context.add_cookies([{"name": COOKIE, "value": language, "url": made.service.url}])
         page = _page(context, made, shot)
-        page.screenshot(path=OUT / f"{shot.name}-{width}.png", full_page=True)
+        page.screenshot(path=OUT / f"{name}.png", full_page=True)
         if shot.dark:
             page.emulate_media(color_scheme="dark")
-            page.screenshot(path=OUT / f"{shot.name}-{width}-dark.png", full_page=True)
+            page.screenshot(path=OUT / f"{name}-dark.png", full_page=True)
         if width == "phone":
             yield from _narrow(page, shot.name)
     finally:
