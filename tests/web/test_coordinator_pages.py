@@ -18,7 +18,7 @@ def test_a_coordinator_sees_their_case_and_its_log(scene: Scene) -> None:
         assert listed.headers["cache-control"] == "no-store"
         case = desk.get(f"{HOME}/cases/{scene.case}")
         assert (case.status_code, "Who takes part" in case.text) == (200, True)
-        assert "insurance secretary" in case.text
+        assert "Insurance secretary" in case.text
         assert "<strong>kela</strong>" not in case.text  # by its name, not by its id
         log = desk.get(f"{HOME}/cases/{scene.case}/log")
         assert (log.status_code, "Recorded a consent" in log.text) == (200, True)

@@ -1,11 +1,13 @@
 """A picture of every page in every state at both widths: `make screenshots` writes them to build/screenshots.
 
 Says also which page's route has no picture, and which page runs out of a window of 320 pixels, or has text that does when
-its spacing is widened (WCAG 2.2, 1.4.10 and 1.4.12). ARGS="home log" pictures only what begins so; ARGS="sv" or "en" does it in that language.
+its spacing is widened (WCAG 2.2, 1.4.10 and 1.4.12). ARGS="home log" pictures only what begins so; ARGS="sv" or "en" does it in that language;
+ARGS="docs" makes the pictures of the README anew, and nothing else.
 """
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 import tempfile
@@ -14,6 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.web.test_every_route import OPEN, PAGES
@@ -22,9 +25,14 @@ from tools.pictures.world import World, world
 from vault.pages.texts import COOKIE, LANGUAGES
 from vault.web.session import encode_secret
 
-OUT = Path(__file__).parents[2] / "build" / "screenshots"
+ROOT = Path(__file__).parents[2]
+OUT = ROOT / "build" / "screenshots"
 WIDTHS = {"phone": (360, 740), "desk": (1280, 900)}
 NARROW = 320
+# Name -> what is pictured, how wide, in which language, and how much of its height.
+DOCS = ROOT / "docs" / "pictures"
+OF_DOCS = {"who-can-open": ("home", "phone", "en", 1000), "who-has-looked": ("log", "phone", "fi", 1000),
+           "withdraw-a-clause": ("withdraw-clause", "phone", "sv", 1000), "a-consent": ("consent", "desk", "en", 900)}  # fmt: skip
 SPACED = "* { line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important; } p { margin-bottom: 2em !important; }"
 # Sends to the provider, or sends bytes: no page of ours.
 NO_PAGE = re.compile(
@@ -42,6 +50,8 @@ def main(wanted: list[str]) -> int:
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-dev-shm-usage"]
         )
         all_shots = shots(made)
+        if "docs" in wanted:
+            return _of_docs(browser, made, {one.name: one for one in all_shots})
         chosen = [one for one in all_shots if not wanted or one.name.startswith(tuple(wanted))]
         told = [*_without_picture(one.path for one in all_shots)]
         for width in WIDTHS:
@@ -70,6 +80,18 @@ def _take(browser: Browser, made: World, shot: Shot, width: str, language: str) 
             yield from _narrow(page, shot.name)
     finally:
         context.close()
+
+
+def _of_docs(browser: Browser, made: World, known: dict[str, Shot]) -> int:
+    for name, (shot, width, language, high) in OF_DOCS.items():
+        size: Any = {"width": WIDTHS[width][0], "height": high}
+        scale = 2 if width == "phone" else 1.5
+        context = browser.new_context(viewport=size, base_url=made.service.url, device_scale_factor=scale)
+        context.add_cookies([{"name": COOKIE, "value": language, "url": made.service.url}])
+        picture = Image.open(io.BytesIO(_page(context, made, known[shot]).screenshot()))
+        picture.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(DOCS / f"{name}.png", optimize=True)
+        context.close()
+    return 0
 
 
 def _page(context: BrowserContext, made: World, shot: Shot) -> Page:
