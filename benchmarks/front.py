@@ -38,6 +38,7 @@ class Fronted(msgspec.Struct, frozen=True):
     behind: Spread
     p50_ms: Spread
     p99_ms: Spread
+    missed: Spread
     behind_alone: Spread
     behind_limit: Spread
 
@@ -170,10 +171,20 @@ async def _large_once(
 def _show(result: FrontResult) -> None:
     rows = [
         [str(one.concurrency), one.alone.show(), one.plain.show(), one.behind.show(), one.p50_ms.show(".1f"),
-         one.p99_ms.show(".1f"), one.behind_alone.show(".2f"), one.behind_limit.show(".2f")]
+         one.p99_ms.show(".1f"), one.missed.show(), one.behind_alone.show(".2f"), one.behind_limit.show(".2f")]
         for one in result.small
     ]  # fmt: skip
-    names = ["callers", "vault alone/s", "plain nginx/s", "behind/s", "p50 ms", "p99 ms", "behind ÷ alone", "÷ limit"]
+    names = [
+        "callers",
+        "vault alone/s",
+        "plain nginx/s",
+        "behind/s",
+        "p50 ms",
+        "p99 ms",
+        "missed",
+        "behind ÷ alone",
+        "÷ limit",
+    ]
     table("Releases of 100 KiB behind nginx over TLS (limit = 1 ÷ (1/alone + 1/plain nginx))", names, rows)
     large = result.large
     rows = [

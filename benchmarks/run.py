@@ -58,11 +58,11 @@ QUICK: Mapping[str, Part] = {
     "own": lambda made, cases: measure_own(made, cases[0], asks=10, repeats=2),
     "log": lambda made, cases: measure_log(made, cases, seconds=0.5, pairs=2, entries=10_000),
     "release": lambda made, cases: measure_releases(made, cases, seconds=0.3, repeats=2),
-    "s3": lambda made, _: measure_s3(made, seconds=0.3, repeats=2),
-    "processes": lambda made, cases: measure_processes(made, cases, seconds=0.3, repeats=2),
-    "nginx": lambda made, cases: measure_nginx(made, cases, seconds=0.3, size_mib=32, repeats=2),
+    "s3": lambda made, _: measure_s3(made, seconds=0.3, repeats=1),
+    "processes": lambda made, cases: measure_processes(made, cases, seconds=0.3, repeats=1),
+    "nginx": lambda made, cases: measure_nginx(made, cases, seconds=0.3, size_mib=32, repeats=1),
     "large": lambda made, cases: measure_large(made, cases, size_mib=64, repeats=2),
-    "export": lambda made, _: measure_export(made, size_mib=128, repeats=2),
+    "export": lambda made, _: measure_export(made, size_mib=128, repeats=1),
     "archive": lambda made, _: measure_archive(made, size_mib=256),
 }
 """In the order in which they are measured: the first three copy the one case that there is by then."""

@@ -70,7 +70,7 @@ def decrypt_stream(source: Reader, sink: Writer, identities: Sequence[str]) -> D
     Raises: KeyUnopenable when no identity is a recipient's; ObjectTampered for anything damaged.
     """
     keys = [_identity(text) for text in identities]
-    reader, writer = _Source(source), _Counted(sink)
+    reader, writer = _Source(source), _Guarded(sink)
     try:
         pyrage.decrypt_io(reader, writer, keys)
     except BaseException as error:
@@ -205,13 +205,11 @@ class _Source:
         return Digest(self._size, self._hash.hexdigest())
 
 
-class _Counted:
-    """Counts and hashes what is written, and remembers what the sink raised; from then on it writes no more."""
+class _Guarded:
+    """Remembers what the sink raised; from then on it writes no more."""
 
     def __init__(self, sink: Writer) -> None:
         self._sink = sink
-        self._size = 0
-        self._hash = hashlib.sha256()
         self.failure: BaseException | None = None
 
     def write(self, piece: bytes) -> int:
@@ -223,12 +221,25 @@ class _Counted:
         except BaseException as error:
             self.failure = error
             raise
-        self._size += len(piece)
-        self._hash.update(piece)
         return len(piece)
 
     def flush(self) -> None:
         """The library asks for it; flushing is the caller's business."""
+
+
+class _Counted(_Guarded):
+    """Counts and hashes what is written, too."""
+
+    def __init__(self, sink: Writer) -> None:
+        super().__init__(sink)
+        self._size = 0
+        self._hash = hashlib.sha256()
+
+    def write(self, piece: bytes) -> int:
+        super().write(piece)
+        self._size += len(piece)
+        self._hash.update(piece)
+        return len(piece)
 
     def digest(self) -> Digest:
         return Digest(self._size, self._hash.hexdigest())
