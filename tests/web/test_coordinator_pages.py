@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 
 from tests.support.sessions import browser, staff_session
@@ -20,7 +21,10 @@ def test_a_coordinator_sees_their_case_and_its_log(scene: Scene) -> None:
         assert (case.status_code, "Who takes part" in case.text) == (200, True)
         assert "Insurance secretary" in case.text
         assert "<strong>kela</strong>" not in case.text  # by its name, not by its id
+        for _ in range(2):
+            scene.caller.coordinator.get(f"/v1/cases/{scene.case}/documents")
         log = desk.get(f"{HOME}/cases/{scene.case}/log")
+        assert re.search(r"<summary>\d+ times</summary>", log.text)  # what was only looked at is one line
         assert (log.status_code, "Recorded a consent" in log.text) == (200, True)
         assert desk.get(f"{HOME}/cases/{uuid.uuid4()}").status_code == 404
 

@@ -68,6 +68,7 @@ def test_a_records_officer_withholds_a_page_and_the_client_sees_the_provision(of
     path = f"{DESK}/requests/{asking.request}"
     assert f"{DESK}/requests/{asking.request}" in officer.get(DESK)
     assert "Testi Asiakas" in officer.get(path)
+    assert '<a href="/desk/records" aria-current="true">' in officer.get(path)  # the menu says where one is
     paper = f"{path}/papers/{asking.document}"
     assert "Miksi" in officer.get(paper)
     officer.get(f"{paper}/read", 404)

@@ -86,7 +86,7 @@ _FAULTS: Final[Mapping[str, str]] = {
     "pages": N_("Name pages that the document has, as in 2, 5-7. Only a PDF has pages that can be withheld."),
     "judge": N_("Name a physician, nurse or social worker who is registered now: this is theirs to judge."),
     "personal_identity_code": N_("Check the personal identity code."),
-    "received_on": N_("Give a day that has been, as 2026-01-31."),
+    "received_on": N_("Give a day that has been, as day, month and year."),
     "received_how": N_("Choose how the request came."),
     "identified_how": N_("Choose how the person was identified."),
     "kind": N_("Choose what is asked for."),
