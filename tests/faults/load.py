@@ -95,6 +95,12 @@ class Under:
             if thread.is_alive():
                 self.done.hangs += 1
 
+    def wait_for_answers(self, count: int, patience_s: float = 20.0) -> None:
+        """Until so many more requests were answered."""
+        enough, deadline = self.done.requests + count, time.monotonic() + patience_s
+        while self.done.requests < enough and time.monotonic() < deadline:
+            time.sleep(0.002)
+
     def _work(self, job: Callable[[httpx.Client], None]) -> None:
         while not self._over.is_set():
             with httpx.Client(base_url=self.url, timeout=WAIT_S, trust_env=False) as http:
