@@ -245,7 +245,7 @@ def _issuer(raw: object) -> str:
     """An issuer identifier (RFC 8414 §2): https, no query, no fragment; http only on the machine itself."""
     text = _text(raw)
     parts = urlsplit(text)
-    local = parts.scheme == "http" and _is_loopback(parts.hostname or "")
+    local = parts.scheme == "http" and is_loopback(parts.hostname or "")
     if not (parts.scheme == "https" or local) or not parts.hostname or parts.username is not None:
         raise ValueError
     if "?" in text or "#" in text or text.endswith("/") or text != text.strip():
@@ -254,7 +254,8 @@ def _issuer(raw: object) -> str:
     return text
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether the host is this machine itself."""
     if host == "localhost":
         return True
     try:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from importlib import resources
-from typing import Literal
-
-import msgspec
 
 from vault.adapters.keyring.file import open_keyring
 from vault.adapters.postgres.facts import ServerFacts, applied_migrations, server_facts
 from vault.adapters.postgres.migrate import functions_sql, migration_names
+from vault.adapters.postgres.rights import rights, standing
+from vault.cli.checks_standing import of_role, of_schema, of_settings, of_witness
+from vault.cli.finding import Finding
 from vault.cli.owner import connect
 from vault.errors import SettingsWrong, VaultError
 from vault.settings import EXPECTED, DatabaseRole, Settings, load_settings
@@ -30,22 +31,13 @@ MIGRATE = "run: vault migrate"
 ROLES = "make the roles anew: an administrator runs the SQL of vault migrate --roles"
 
 
-class Finding(msgspec.Struct, frozen=True):
-    """``note`` is nothing wrong: something that is not set, and what would need it."""
-
-    state: Literal["ok", "wrong", "note"]
-    what: str
-    found: str
-    remedy: str = ""
-
-
 async def examine() -> list[Finding]:
     """Look at everything that the settings of the environment name."""
     try:
         settings = load_settings()
     except SettingsWrong as error:
         return [Finding("wrong", "setting", reason, "mend it, and run vault doctor again") for reason in error.reasons]
-    findings = list(_settings(settings))
+    findings = [*_settings(settings), *of_settings(settings, os.environ)]
     facts: dict[DatabaseRole, ServerFacts] = {}
     for role in DatabaseRole:
         findings += await _role(settings, role, facts)
@@ -54,6 +46,7 @@ async def examine() -> list[Finding]:
     findings += _keyring(settings)
     findings += await _store(settings)
     findings += await _deposit(settings)
+    findings += await of_witness(settings)
     return findings
 
 
@@ -83,9 +76,12 @@ async def _role(settings: Settings, role: DatabaseRole, facts: dict[DatabaseRole
         return [Finding("wrong", name, text, "check the URL, the password, and that the server runs")]
     try:
         facts[role] = await server_facts(connection)
-        findings = list(_rights(name, role, facts[role]))
-        if role is DatabaseRole.OWNER:
-            findings.append(_schema(await applied_migrations(connection)))
+        applied = await applied_migrations(connection) if role is DatabaseRole.OWNER else {}
+        findings = [*_rights(name, role, facts[role]), *([_schema(applied)] if role is DatabaseRole.OWNER else [])]
+        if facts[role].name == f"vault_{role.value}" and not facts[role].superuser:
+            findings += of_role(name, role, await rights(connection))
+        if applied and findings[-1].state == "ok":
+            findings += of_schema(await standing(connection), settings)
     finally:
         await connection.close()
     return findings
