@@ -50,7 +50,7 @@ def test_p09_the_client_is_told_until_when_and_offered_a_copy(scene: Scene) -> N
             assert (leaving["readable_until"], leaving["archive"]) == (last.isoformat(), ARCHIVE)
             for path in PAGES:
                 text = pages.get(path)
-                assert "Paperisi siirtyvät arkistoon" in text
+                assert "Asiakirjasi siirtyvät arkistoon" in text
                 assert Words("fi").day(last) in text
                 assert "Terveyskeskusarkisto" in text
                 assert 'class="button" href="/my/exports">Ota kaikki kotiin</a>' in text

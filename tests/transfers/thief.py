@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from vault.model import CaseId, DocumentId, KeyKind
 
 WRAPPED_SIZE = 61
 # A value of 61 bytes in a row of PostgreSQL begins with this length byte, and a wrapped key with its version.
-_WRAPPED = re.compile(b"(?=\x7d(\x01.{60}))", re.DOTALL)
+_MARK = b"\x7d\x01"
 _WAL_PAGE, _WAL_HEADER, _WAL_FIRST_HEADER = 8192, 24, 40
 _ROOT = re.compile(r"vault-root-key/v1 ([0-9a-f]{8})\n([A-Za-z0-9_-]{43})\n")
 Name = tuple[str, str]
@@ -39,9 +39,9 @@ class Thief:
             for path in sorted(folder.rglob("*")):
                 if path.is_file():
                     content = path.read_bytes()
-                    self.wrapped |= {found[1] for found in _WRAPPED.finditer(content)}
+                    self.wrapped |= set(_candidates(content))
                     if path.parent.name == "pg_wal":
-                        self.wrapped |= {found[1] for found in _WRAPPED.finditer(_without_page_headers(content))}
+                        self.wrapped |= set(_candidates(_without_page_headers(content)))
 
     def opened(self) -> dict[str, set[bytes]]:
         """Every key that opens, by name, beginning at the root keys that survive; each try is an authenticated one."""
@@ -109,6 +109,14 @@ def holds(secrets: Iterable[bytes], *folders: Path) -> set[bytes]:
                 content = path.read_bytes()
                 found |= {secret for secret in left - found if secret in content}
     return found
+
+
+def _candidates(content: bytes) -> Iterator[bytes]:
+    at = content.find(_MARK)
+    while at >= 0:
+        if at + 1 + WRAPPED_SIZE <= len(content):
+            yield content[at + 1 : at + 1 + WRAPPED_SIZE]
+        at = content.find(_MARK, at + 1)
 
 
 def _may_stand_under(kind: str, parent: str) -> bool:

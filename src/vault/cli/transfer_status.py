@@ -19,7 +19,7 @@ def told(item: Mapping[str, Any], backup_days: int | None) -> Iterator[str]:
         who = f"{hold['unit'] or hold['agency']} ({hold['role']})"
         yield f"   on hold since {hold['since'][:16]}Z by {who}; archivists see who in person, and the reason, on the transfer's page"
     if item["shred_from"] and item["state"] in {"verified", "retained"}:
-        yield f"   the active copy is destroyed from {item['shred_from'][:16]}Z on"
+        yield f"   the active copy is not destroyed before {item['shred_from'][:16]}Z"
     yield from _progress(item["progress"] or {})
     if item["package"]:
         package, lock = item["package"], item["locked_until"]
