@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.archive.making import IDENTITY, Case, make_case, send
 from tests.browser.scene import DESKTOP, PHONE
-from tests.browser.test_accessibility import faults_of
+from tests.browser.walk import faults_of
 
 TEXT = b"Kuntoutus on edennyt. \xe2\x80\x94 the paper itself"
 PROVISION = {"number": 1, "effect": "permit", "actions": ["read"], "recipients": [{"agency": "pirha", "role": "physician"}],

@@ -184,6 +184,12 @@ def archivists(walk: Walk) -> None:
         walk.go(page, path)
         walk.go(page, "/desk/archive")
     archive.stop()
+    asked(walk, signed_in(caller, code), "POST", "/requests", {"kind": "self-access"})
+    with walk.person(staff(caller, FIRST, "archivist")) as page:
+        walk.go(page, "/desk/archive/requests")
+        walk.send(page)
+        page.locator("main input[value=given]").check()
+        walk.send(page)
     walk.each(staff(caller, "pirha-1001", "coordinator"), f"/desk/coordinator/cases/{case}")
     walk.each(
         signed_in(caller, code), "/my", "/my/cases", f"/my/cases/{case}", "/my/documents", "/my/consents", "/my/log",

@@ -96,6 +96,7 @@ PAGES = {
     "POST /desk/records/requests/{asked:uuid}/papers/{document:uuid}/look",
     "GET /desk/records/requests/{asked:uuid}/papers/{document:uuid}/read",
     "POST /desk/records/requests/{asked:uuid}/papers/{document:uuid}/decision", "GET /desk/archive",
+    "GET /desk/archive/requests", "POST /desk/archive/requests/{asked:uuid}/answer",
     "GET /desk/archive/transfers/{transfer:uuid}", "GET /desk/archive/transfers/{transfer:uuid}/approve",
     "POST /desk/archive/transfers/{transfer:uuid}/approve", "POST /desk/archive/transfers/{transfer:uuid}/receipt",
     "POST /desk/archive/transfers/{transfer:uuid}/reject", "GET /desk/coordinator",
