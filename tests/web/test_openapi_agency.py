@@ -56,4 +56,4 @@ def test_whoever_follows_the_links_gets_only_documented_answers(
 @pytest.mark.parametrize("who", [None, OFFICER, ARCHIVIST])
 def test_long_runs_find_nothing_either(caller: Caller, tmp_path: Path, ids: dict[str, str], who: str | None) -> None:
     told = schemathesis(caller, tmp_path, token(caller, who), AGENCIES, *fuzzing(100, 200), ids=ids, timeout_s=900)
-    assert told.requests > 1000
+    assert told.requests > 300

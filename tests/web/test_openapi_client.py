@@ -44,4 +44,4 @@ def test_a_client_who_follows_the_links_gets_only_documented_answers(caller: Cal
 def test_a_long_run_finds_nothing_either(caller: Caller, tmp_path: Path) -> None:
     cookie, ids = signed_in(caller)
     told = schemathesis(caller, tmp_path, cookie, OWN, *fuzzing(100, 200), ids=ids, unseen=UNSEEN, timeout_s=900)
-    assert told.requests > 1000
+    assert told.requests > 300

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.caller import KELA, Acting, Caller, must
+from tests.support.caller import KELA, Acting, Caller, must, permit
+from tests.support.own import own
 from vault.rules.catalogue import DOCUMENT_TYPES, PROCESSES
 
 Document = dict[str, Any]
@@ -40,6 +41,18 @@ def test_codes_and_days_are_told(told: Document) -> None:
     assert "read" in actions["items"]["enum"]
     # What is answered is not what is asked: an old case may carry a code that nobody may ask for any more.
     assert "enum" not in schemas["CaseView"]["properties"]["process"]
+
+
+def test_what_a_client_may_ask_like_an_agency_is_told(caller: Caller, told: Document) -> None:
+    either = [name for name, operation in operations(told) if len(operation.get("security", ())) == 2]
+    assert sorted(either) == ["post /v1/consents/{consent}/withdraw", "post /v1/decisions"]
+    with own(caller) as hers:
+        document = caller.file(hers.case)
+        consent = caller.consent(hers.case, [permit("kela")])
+        asked = example(told, "post /v1/decisions") | {"document": document}
+        assert must(hers.http.post("/v1/decisions", json=asked))["reasons"]
+        must(hers.http.post(f"/v1/consents/{consent}/withdraw", json={}))
+        assert hers.one(f"/consents/{consent}")["in_force"] is False
 
 
 def test_the_logs_answers_are_told_as_what_they_are(told: Document) -> None:

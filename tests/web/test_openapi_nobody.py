@@ -26,4 +26,4 @@ def test_nobody_gets_only_documented_answers(caller: Caller, tmp_path: Path) -> 
 @pytest.mark.long
 @pytest.mark.timeout(1500)
 def test_a_long_run_finds_nothing_either(caller: Caller, tmp_path: Path) -> None:
-    assert schemathesis(caller, tmp_path, *fuzzing(100, 200), timeout_s=900).requests > 1000
+    assert schemathesis(caller, tmp_path, *fuzzing(100, 200), timeout_s=900).requests > 300

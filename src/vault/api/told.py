@@ -25,6 +25,9 @@ CONTENT: Final = "/v1/documents/{document}/content"
 FORM: Final = "application/x-www-form-urlencoded"
 METHODS: Final = ("get", "put", "post", "patch", "delete")
 OPEN: Final = ("/v1/log/", "/health/", "/oauth/", "/.well-known/", "/schema")
+# Asked by an agency with its token, or by the client in their session.
+EITHER: Final = frozenset({"/v1/decisions", "/v1/consents/{consent}/withdraw"})
+
 REFUSALS: Final[Mapping[int, str]] = {
     400: "The request cannot be read: its JSON, a header field or the address",
     401: "No token in force: missing, expired, revoked, bound to another key, or its agency is suspended",
@@ -111,6 +114,8 @@ def _tell_refusals(path: str, method: str, operation: Document) -> None:
         statuses |= {404, 409, 415, 422}
     if guarded:
         operation["security"] = [{"session": []}] if path.startswith("/v1/me") else [{"token": []}]
+        if path in EITHER:
+            operation["security"].append({"session": []})
         statuses |= {401, 403, 500}
         for status, answer in responses.items():
             if status.startswith("2"):
