@@ -25,6 +25,7 @@ def walk(caller: Caller, chromium: Browser, scene: Scene, tmp_path_factory: pyte
     return Walk(caller, chromium, scene, tmp_path_factory.mktemp("walk"), "fi", PHONE)
 
 
+@pytest.mark.timeout(400)  # half a minute where nothing else runs
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 def test_axe_finds_nothing_on_any_page_in_any_state_in_either_theme(walk: Walk, way: Way) -> None:
     before = len(walk.faults)
