@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.scene import Scene, make_scene
 from tests.support.caller import Caller, personal_code
@@ -15,6 +15,7 @@ from tests.support.service import Service, serving
 
 PEOPLE = {f"person-{number}": personal_code() for number in range(24)}
 STAFF = {"pirha-1004": "records-officer", "pirha-1005": "archivist", "pirha-1006": "archivist"}
+expect.set_options(timeout=30_000)  # conditions are waited for, also where others are at work
 _new = iter(PEOPLE.items())
 
 

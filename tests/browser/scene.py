@@ -77,7 +77,7 @@ def window(
 ) -> Iterator[tuple[BrowserContext, Page]]:
     """A browser window of its own in that language; with the session's cookie when one is given."""
     context = browser.new_context(viewport=size or PHONE, base_url=url, locale=language, **more)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     try:
         cookies: list[Any] = [{"name": "vault-language", "value": language, "url": url}]
         if session is not None:

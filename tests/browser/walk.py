@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, Request, Response
 
 from tests.browser.scene import Scene, window
 from tests.support.caller import Caller
-from tests.web.test_every_route import OPEN, PAGES
+from tests.web.routes import OPEN, PAGES
 from vault.services.sessions import Session
 
 AXE = Path(__file__).parents[1] / "node/node_modules/axe-core/axe.min.js"

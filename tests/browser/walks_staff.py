@@ -28,7 +28,7 @@ DESK = "/desk/records"
 
 def empty_desks(walk: Walk) -> None:
     """Before anything has come; where other tests came first, they are not empty, and are looked at all the same."""
-    walk.each(staff(walk.caller, FIRST, "archivist"), "/desk/archive")
+    walk.each(staff(walk.caller, FIRST, "archivist"), "/desk/archive", "/desk/archive/requests")
     walk.each(staff(walk.caller, "pirha-1001", "coordinator"), "/desk/coordinator")
     officer = staff(walk.caller, OFFICER, "records-officer")
     walk.each(officer, DESK, *(f"{DESK}/{name}" for name in ("new", "ended", "misfiled", "damaged", "differences")))
