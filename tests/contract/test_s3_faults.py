@@ -231,6 +231,30 @@ async def test_an_upload_in_parts_that_loses_an_answer(plain: Place, request_lin
     assert plain.unfinished() == []
 
 
+async def test_a_large_object_counts_by_what_the_store_says_of_it(place: Place) -> None:
+    """Asked once, after the last part: the answer to that names an ETag in some stores and none in others."""
+    name, content = new_name(), secrets.token_bytes(PART_SIZE + 1)
+    async with Proxy(place.gateway.port) as proxy:
+        await place.store(endpoint=proxy.endpoint).put(name, stream(content))
+        made = [line.split(b" ")[0] for line in proxy.requests]
+    assert made[-2:] == [b"POST", b"HEAD"]
+    assert made.count(b"POST") == 2
+    assert await fetched(place.store(), name) == content
+
+
+async def test_an_error_that_looks_like_a_success_is_none(place: Place) -> None:
+    """To the last call of an upload in parts a store may answer 200, and an error behind it."""
+    name, body = new_name(), b"<Error><Code>InternalError</Code><Message>we are sorry</Message></Error>"
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    async with Proxy(place.gateway.port) as proxy:
+        proxy.answer, proxy.answer_times = head + body, 1
+        proxy.answer_to = f"POST /{place.bucket}/{name}?uploadId".encode()
+        said, _ = await refusal(lambda: place.store(endpoint=proxy.endpoint).put(name, stream(bytes(PART_SIZE + 1))))
+        assert proxy.answer_times == 0
+    assert said == "the object store failed: it did not keep what was sent"
+    assert place.is_empty()
+
+
 @pytest.mark.parametrize("size", [1000, 2 * PART_SIZE + 1])
 async def test_bytes_that_change_on_the_way_are_refused(place: Place, size: int) -> None:
     async with Proxy(place.gateway.port) as proxy:

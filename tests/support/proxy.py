@@ -23,9 +23,10 @@ class Proxy:
         # Requests that begin so reach the server, but the answer is lost; this often.
         self.lose: bytes | None = None
         self.lose_times = 0
-        # Requests are answered with this instead of being passed on; this often.
+        # Requests (those alone that begin so, if it is said) are answered with this instead of being passed on; this often.
         self.answer: bytes | None = None
         self.answer_times = 0
+        self.answer_to = b""
         # Of so many requests that would be answered so, one is passed on all the same (0: none is).
         self.spare_every = 0
         self._spared = 0
@@ -72,7 +73,7 @@ class Proxy:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 self.requests.append(head.split(b"\r\n", 1)[0])
-                if (answer := self._misanswer()) is not None:
+                if (answer := self._misanswer(head)) is not None:
                     await reader.readexactly(_body_length(head))
                     writer.write(answer)
                     await writer.drain()
@@ -94,9 +95,9 @@ class Proxy:
                 answers.cancel()
             up_writer.transport.abort()
 
-    def _misanswer(self) -> bytes | None:
+    def _misanswer(self, head: bytes) -> bytes | None:
         """What this request is answered with instead of being passed on, if it is."""
-        if self.answer is None or self.answer_times <= 0:
+        if self.answer is None or self.answer_times <= 0 or not head.startswith(self.answer_to):
             return None
         self._spared += 1
         if self.spare_every and self._spared % self.spare_every == 0:
