@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from tests.support.rgw import Gateway
+from tests.support.rgw import Account, Gateway
 
 
 class Box(Protocol):
@@ -74,6 +74,10 @@ class BucketBox:
             "VAULT_STORE_ACCESS_KEY": gateway.owner.access_key,
             "VAULT_STORE_SECRET_KEY": gateway.owner.secret_key,
         }
+
+    def seen_by(self, account: Account) -> None:
+        """Look into it as this account: what an account put, its bucket's owner may not read."""
+        self._client = self._gateway.client(account)
 
     def names(self) -> set[str]:
         # The library's own listing of unfinished uploads; it has no public one.
