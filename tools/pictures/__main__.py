@@ -19,7 +19,7 @@ from typing import Any
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.web.test_every_route import OPEN, PAGES
+from tests.web.routes import OPEN, PAGES
 from tools.pictures.shots import Shot, shots
 from tools.pictures.world import World, world
 from vault.pages.texts import COOKIE, LANGUAGES

@@ -187,6 +187,8 @@ def _officer(world: World) -> list[Shot]:
         Shot("records-record", "officer", "/desk/records/new", found_person(known)),
         Shot("records-misfiled", "officer", "/desk/records/misfiled"), Shot("records-misfiled-one", "officer", f"/desk/records/misfiled/{ids['wrong']}"),
         Shot("records-differences", "officer", "/desk/records/differences"),
+        Shot("records-damaged", "officer", "/desk/records/damaged"),
+        Shot("records-letter", "officer", f"{of}{ids['refused']}/letter"),
     ]  # fmt: skip
 
 
@@ -196,6 +198,8 @@ def _archivist(world: World) -> list[Shot]:
     return [
         Shot("archive", "archivist", "/desk/archive", dark=True),
         *(Shot(f"archive-{state}", "archivist", f"{of}{world.ids[state]}") for state in states),
+        Shot("archive-requests", "archivist", "/desk/archive/requests"),
+        Shot("archive-requests-wrong", "archivist", "/desk/archive/requests", SEND),
         Shot("archive-approve", "archivist", f"{of}{world.ids['due']}/approve"),
         Shot("archive-receipt-wrong", "archivist", f"{of}{world.ids['sent']}", press("form[action$=receipt] button")),
     ]  # fmt: skip

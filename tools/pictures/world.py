@@ -257,6 +257,7 @@ class World:
         self.transfers.work(2)
         self.transfers.leave_receipt(done)
         self.transfers.work()
+        self.ask("archived", "self-access")
         sent, rejected, making = (self.transfers.due()[1] for _ in range(3))
         self.service.sql(
             "INSERT INTO vault.transfer_claim (transfer, until) VALUES ($1::uuid, 'infinity') ON CONFLICT (transfer) DO UPDATE SET until = 'infinity'",

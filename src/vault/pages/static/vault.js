@@ -63,6 +63,16 @@
   };
   for (const region of document.querySelectorAll("[data-refresh]")) plan(region);
 
+  /* On paper nothing can be unfolded. */
+  let unfolded = [];
+  window.addEventListener("beforeprint", () => {
+    unfolded = [...document.querySelectorAll("main details:not([open])")];
+    for (const one of unfolded) one.open = true;
+  });
+  window.addEventListener("afterprint", () => {
+    for (const one of unfolded) one.open = false;
+  });
+
   /* Print where a page offers it. */
   for (const button of document.querySelectorAll("[data-print]")) {
     button.hidden = false;
