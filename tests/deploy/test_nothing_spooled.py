@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 import time
 import uuid
@@ -115,6 +117,16 @@ def test_p05_a_large_upload_and_a_slow_download_rest_nowhere(front: Front, watch
     assert not front.nginx.spool.exists()
     assert watch.nginx_memory < 64 * MIB
     assert watch.service_memory < 400 * MIB
+
+
+def test_a_file_without_a_name_would_be_seen(tmp_path: Path) -> None:
+    """Where a front server's defaults would put a body: no listing of a directory shows it."""
+    before = open_files(os.getpid())
+    with tempfile.TemporaryFile(dir=tmp_path) as hidden:
+        hidden.write(BLOCK)
+        [seen] = open_files(os.getpid()) - before
+    assert list(tmp_path.iterdir()) == []
+    assert seen.startswith(str(tmp_path))
 
 
 def test_p05_the_largest_json_rests_nowhere_either(front: Front) -> None:

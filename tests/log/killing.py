@@ -195,6 +195,11 @@ class Player:
         self.process = CONTEXT.Process(target=play, args=(self.role, self.place, fate), daemon=True)
         self.process.start()
 
+    @property
+    def pid(self) -> int:
+        assert self.process.pid is not None
+        return self.process.pid
+
     def is_fated(self) -> bool:
         """Whether it will still die by itself."""
         return self.fate is not None and not self.fate.database

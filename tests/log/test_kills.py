@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import os
 import random
+import signal
 import socket
 import tempfile
 import time
@@ -179,6 +181,34 @@ async def run_schedule(arena: Arena, seed: int) -> int:
             player.kill()
     await check(arena)
     return deaths
+
+
+async def stop_and_resume(arena: Arena, seed: int, stops: int) -> None:
+    """Every process but the database stands still at some moment, one or two at once, and goes on as if nothing had been."""
+    dice = random.Random(seed)
+    roles = ("witness", "sequencer", "sequencer", "service", "service")
+    players = [Player(role, arena.place) for role in roles]
+    try:
+        writer = asyncio.create_task(write_many(arena.place.urls["owner"], 15, seed))
+        for n in range(stops):
+            chosen = {players[n % len(players)], dice.choice(players)}
+            for player in chosen:
+                os.kill(player.pid, signal.SIGSTOP)
+            await asyncio.sleep(dice.uniform(0.05, 0.4))
+            for player in chosen:
+                os.kill(player.pid, signal.SIGCONT)
+            await asyncio.sleep(dice.uniform(0.05, 0.15))
+        await writer
+        await become_whole(arena, players)
+    finally:
+        for player in players:
+            player.kill()
+    await check(arena)
+
+
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 12))])
+async def test_p07_stopped_and_resumed_at_any_moment_there_is_one_whole_log(arena: Arena, seed: int) -> None:
+    await stop_and_resume(arena, seed, 10 if seed == 1 else 30)
 
 
 @pytest.mark.parametrize("seed", range(SCHEDULES))
