@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.nginx import PROGRAM, Authority, free_port
 from tests.support.postgres import DEBIAN_15
 from tests.support.service import ROOT
 from vault.settings import DatabaseRole, load_settings
@@ -50,6 +51,37 @@ def test_units_are_accepted_and_shut_off(unit: Path, tmp_path: Path) -> None:
     found = re.search(r"Overall exposure level for \S+: ([\d.]+)", judged)
     assert found is not None, judged
     assert float(found.group(1)) <= EXPOSURE
+
+
+@pytest.mark.parametrize("of", ["nginx.service", "postgresql@.service"])
+def test_what_is_said_to_other_peoples_units_is_accepted(of: str, tmp_path: Path) -> None:
+    (tmp_path / of).write_text("[Service]\nExecStart=/bin/true\n")
+    shutil.copytree(DEPLOY / "systemd" / f"{of}.d", tmp_path / f"{of}.d")
+    verified = run("systemd-analyze", "verify", "--man=no", str(tmp_path / of))
+    assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")
+    assert {"LimitCORE=0", "MemorySwapMax=0"} <= set((tmp_path / f"{of}.d" / "vault.conf").read_text().splitlines())
+
+
+def test_nginx_takes_what_the_manual_puts_in_its_place(tmp_path: Path) -> None:
+    """The manual's own commands, below another root and at another port."""
+    manual = (ROOT / "docs" / "howto" / "deploy.md").read_text("utf-8").partition("## 5. nginx")[2]
+    commands = manual.split("```sh\n")[1].split("```")[0].partition("nginx -t")[0]
+    for place in ("/etc/nginx", "/var/log/nginx", "/var/lib/nginx"):
+        (tmp_path / place[1:]).mkdir(parents=True)
+        commands = commands.replace(place, str(tmp_path) + place)
+    (tmp_path / "etc/nginx/conf.d").mkdir()
+    authority = Authority(tmp_path / "authority")
+    authority.issue("vault.example.fi").rename(tmp_path / "etc/nginx/tls")
+    shutil.copy(authority.certificate, tmp_path / "etc/nginx/tls/agencies.pem")
+    commands = commands.replace(" -o www-data -g www-data", "").replace("#443#", f"#127.0.0.1:{free_port()}#")
+    done = subprocess.run(["bash", "-euc", commands], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    whole = tmp_path / "nginx.conf"
+    whole.write_text(f"pid {tmp_path}/pid; events {{}} http {{ include {tmp_path}/etc/nginx/conf.d/*.conf; }}")
+    checked = subprocess.run(
+        [PROGRAM, "-t", "-q", "-e", str(tmp_path / "error.log"), "-c", str(whole)], capture_output=True, text=True, timeout=60, check=False
+    )  # fmt: skip
+    assert (checked.returncode, checked.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
