@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from vault.errors import Conflict, InvalidInput
-from vault.model import TokenSecret
+from vault.pages.archive.parts import whole
 from vault.pages.forms import read_form
 from vault.pages.shell import redirect, render
 from vault.pages.texts import N_
@@ -50,21 +50,11 @@ def asked_handlers(transfers: Transfers) -> list[HTTPRouteHandler]:
 
 
 async def _page(transfers: Transfers, request: AnyRequest, errors: dict[str, str]) -> Response[bytes]:
-    found = await _all(transfers, request.state.session.secret)
+    secret = request.state.session.secret
+    found = await whole(lambda after: transfers.list_requests(secret, after=after, limit=200))
     waiting = sorted((one for one in found if one["outcome"] is None), key=lambda one: (one["due_on"], one["id"]))
     answered = [one for one in found if one["outcome"] is not None][::-1]
     status = 422 if errors else 200
     return render(
         request, "archive/requests.html", status_code=status, waiting=waiting, answered=answered, outcomes=OUTCOMES, errors=errors
     )  # fmt: skip
-
-
-async def _all(transfers: Transfers, secret: TokenSecret) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    after: uuid.UUID | None = None
-    while True:
-        page = await transfers.list_requests(secret, after=after, limit=200)
-        found += page.items
-        if page.next is None:
-            return found
-        after = uuid.UUID(page.next)

@@ -14,6 +14,7 @@ from litestar.types import Guard
 from vault.errors import Conflict, InvalidInput
 from vault.model import TokenSecret
 from vault.pages.archive.asked import asked_handlers
+from vault.pages.archive.parts import whole
 from vault.pages.faults import HANDLERS
 from vault.pages.forms import Form, page_guard, read_form
 from vault.pages.shell import redirect, render
@@ -100,14 +101,7 @@ def archive_router(transfers: Transfers, require_session: Guard) -> Router:
 
 async def all_transfers(transfers: Transfers, secret: TokenSecret) -> list[dict[str, Any]]:
     """The newest first."""
-    found: list[dict[str, Any]] = []
-    after: uuid.UUID | None = None
-    while True:
-        page = await transfers.list_transfers(secret, after=after, limit=200)
-        found += page.items
-        if page.next is None:
-            return found[::-1]
-        after = uuid.UUID(page.next)
+    return (await whole(lambda after: transfers.list_transfers(secret, after=after, limit=200)))[::-1]
 
 
 def _looking(transfers: Transfers) -> list[HTTPRouteHandler]:
