@@ -21,6 +21,8 @@ class Spread(msgspec.Struct, frozen=True):
     most: float
 
     def show(self, form: str = ",.0f") -> str:
+        if self.least == self.most:
+            return f"{self.median:{form}}"
         return f"{self.median:{form}} [{self.least:{form}}–{self.most:{form}}]"
 
 

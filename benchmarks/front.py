@@ -137,6 +137,7 @@ async def _small(sides: dict[str, Target], concurrency: int, seconds: float, rep
         concurrency=concurrency,
         **{name: spread([one[name].rate for one in rounds]) for name in sides},
         p50_ms=spread([one["behind"].p(50) for one in rounds]), p99_ms=spread([one["behind"].p(99) for one in rounds]),
+        missed=spread([one["behind"].missed for one in rounds]),
         behind_alone=spread([one["behind"].rate / one["alone"].rate for one in rounds]),
         behind_limit=spread([one["behind"].rate / limit for one, limit in zip(rounds, limits, strict=True)]),
     )  # fmt: skip
