@@ -84,6 +84,12 @@ def test_p09_afterwards_the_client_is_told_where_it_is_and_how_to_reach_it(scene
             assert view["leaving"] is None
             assert (view["archived"]["archive"], view["archived"]["transfer"]) == (ARCHIVE, transfer)
             assert view["archived"]["archived_on"] == dt.datetime.now(HELSINKI).date().isoformat()
+            # The case, the consents and the log stay; the papers are told of, and are at the archive.
+            documents = must(http.get("/v1/me/documents"))["items"]
+            assert [one["state"] for one in documents if not one["signed_form"]] == ["archived"]
+            assert {one["state"] for one in documents if one["signed_form"]} == {"open"}
+            assert must(http.get("/v1/me/consents"))["items"]
+            assert must(http.get("/v1/me/log"))["items"]
             text = pages.get("/my/cases")
             assert "arkisto@example.fi" in text
             assert "siirtyvät arkistoon" not in text
