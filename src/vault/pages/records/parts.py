@@ -91,7 +91,7 @@ _FAULTS: Final[Mapping[str, str]] = {
     "identified_how": N_("Choose how the person was identified."),
     "kind": N_("Choose what is asked for."),
     "special_reason": N_("Entries older than two years are given only for a special reason. Write it."),
-    "from": N_("Give a day that exists, as 2026-01-31."),
+    "from": N_("Give a day that exists, as day, month and year."),
     "until": N_("Give a day that exists and is not before the first one."),
     "case": N_("There is no such case."),
     "document": N_("There is no such document."),
