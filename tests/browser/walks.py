@@ -180,6 +180,7 @@ def for_another(walk: Walk) -> None:
         for path in ("/my/log", "/my/documents", f"/my/documents/{scene.feedback}", f"/my/consents/{scene.consent}"):
             walk.go(page, path)
         walk.go(page, "/my/representatives", 404)
+        walk.go(page, "/my/exports", 403)
         walk.go(page, "/sign-in/act-for")
         page.goto("/my")
         walk.press(page, "form[action='/my/pause'] button")

@@ -131,6 +131,8 @@ def test_p09_who_may_only_see_orders_nothing(pair: Pair) -> None:
     pair.act(pair.give(scope="see"))
     answer = pair.friend.http.post("/v1/me/exports", json={})
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    told = pair.friend.http.get("/my/exports")
+    assert (told.status_code, "Valtuutesi antaa katsoa, ei toimia." in told.text) == (403, True)
     assert (
         pair.scene.service.one(
             "SELECT count(*) FROM vault.export x JOIN vault.client_case c ON c.client = x.client WHERE c.id = $1::uuid",

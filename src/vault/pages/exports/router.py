@@ -42,8 +42,14 @@ def export_pages(exports: Exports, sending: Sending, require_client: Guard) -> R
 def _ordering(exports: Exports) -> list[HTTPRouteHandler]:
     @get("/")
     async def list_exports(request: AnyRequest) -> Response[bytes]:
-        secret = session_of(request).secret
-        found = await exports.list_exports(secret, limit=200)
+        session = session_of(request)
+        try:
+            found = await exports.list_exports(session.secret, limit=200)
+        except Hidden:
+            if session.actor != "representative":
+                raise
+            # An authority to see lets nobody order; said, since the menu leads here.
+            return render(request, "exports/only_see.html", status_code=403)
         views = [one for one in found.page.items if isinstance(one, ExportView)]
         views.sort(key=lambda one: one.ordered_at, reverse=True)
         under_way = next((one for one in views if one.state in UNDER_WAY), None)
