@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import re
@@ -30,8 +31,19 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(statistics.median(values), min(values), max(values))
 
 
+def ratio(one: float, other: float) -> float:
+    """Not a number where the other is nothing: everything was refused or cut."""
+    return one / other if other else math.nan
+
+
+def after_one_another(*rates: float) -> float:
+    """How often a second all of it is done, by parts that are done so often each, one after another."""
+    return 1 / sum(1 / rate for rate in rates) if all(rates) else 0.0
+
+
 def percentile(values: Sequence[float], percent: float) -> float:
-    ordered = sorted(values)
+    """Not a number where there are no values: everything was refused or cut."""
+    ordered = sorted(values) or [math.nan]
     return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
 
 

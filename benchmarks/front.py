@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.caller import head
-from benchmarks.figures import Spread, spread, table
+from benchmarks.figures import Spread, after_one_another, ratio, spread, table
 from benchmarks.large import MIB, down, forget, up
 from benchmarks.load import Target, closed_loop
 from benchmarks.place import Place
@@ -132,14 +132,14 @@ async def _small(sides: dict[str, Target], concurrency: int, seconds: float, rep
         {name: await closed_loop(target, concurrency, seconds) for name, target in sides.items()}
         for _ in range(repeats)
     ]
-    limits = [1 / (1 / one["alone"].rate + 1 / one["plain"].rate) for one in rounds]
+    limits = [after_one_another(one["alone"].rate, one["plain"].rate) for one in rounds]
     return Fronted(
         concurrency=concurrency,
         **{name: spread([one[name].rate for one in rounds]) for name in sides},
         p50_ms=spread([one["behind"].p(50) for one in rounds]), p99_ms=spread([one["behind"].p(99) for one in rounds]),
         missed=spread([one["behind"].missed for one in rounds]),
-        behind_alone=spread([one["behind"].rate / one["alone"].rate for one in rounds]),
-        behind_limit=spread([one["behind"].rate / limit for one, limit in zip(rounds, limits, strict=True)]),
+        behind_alone=spread([ratio(one["behind"].rate, one["alone"].rate) for one in rounds]),
+        behind_limit=spread([ratio(one["behind"].rate, limit) for one, limit in zip(rounds, limits, strict=True)]),
     )  # fmt: skip
 
 

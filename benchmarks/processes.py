@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 
 import msgspec
 
-from benchmarks.figures import Spread, spread, table
+from benchmarks.figures import Spread, ratio, spread, table
 from benchmarks.load import Load, Target, closed_loop, open_loop
 from benchmarks.place import Place
 from benchmarks.release import content_heads
@@ -74,7 +74,7 @@ def _summary(load: str, rounds: list[dict[str, Load]]) -> Processes:
         )
         for name in NAMES
     }
-    return Processes(load=load, **waits, ratio=spread([one["two"].rate / one["one"].rate for one in rounds]))
+    return Processes(load=load, **waits, ratio=spread([ratio(one["two"].rate, one["one"].rate) for one in rounds]))
 
 
 def _show(results: list[Processes]) -> None:

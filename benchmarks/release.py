@@ -20,7 +20,7 @@ import asyncpg
 import msgspec
 
 from benchmarks.caller import head
-from benchmarks.figures import Spread, spread, table
+from benchmarks.figures import Spread, after_one_another, ratio, spread, table
 from benchmarks.load import Once, Target, closed_loop, rate_of
 from benchmarks.place import Place, Service
 from benchmarks.world import SIZE, Filed, Token, reader_tokens, rotating
@@ -54,7 +54,7 @@ class Round(msgspec.Struct, frozen=True):
 
     @property
     def limit(self) -> float:
-        return 1 / sum(1 / part for part in (self.plain, self.door, self.outcome, self.store, self.opening))
+        return after_one_another(self.plain, self.door, self.outcome, self.store, self.opening)
 
 
 class Releases(msgspec.Struct, frozen=True):
@@ -218,8 +218,8 @@ class _Bench:
 
 def _summary(concurrency: int, rounds: list[Round]) -> Releases:
     fields = {name: spread([getattr(one, name) for one in rounds]) for name in Round.__struct_fields__}
-    limit, ratio = spread([r.limit for r in rounds]), spread([r.release / r.limit for r in rounds])
-    return Releases(concurrency=concurrency, limit=limit, ratio=ratio, **fields)
+    limit, reached = spread([r.limit for r in rounds]), spread([ratio(r.release, r.limit) for r in rounds])
+    return Releases(concurrency=concurrency, limit=limit, ratio=reached, **fields)
 
 
 def _show(results: list[Releases], where: str) -> None:
