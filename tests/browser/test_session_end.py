@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.scene import PHONE, Scene, aside, signed_in, window
-from tests.browser.steps import WORDS
+from tests.browser.conftest import newcomer
+from tests.browser.scene import PHONE, Scene, aside, make_scene, signed_in, window
+from tests.browser.steps import WORDS, sign_in
 from tests.browser.walk import faults_of
 from tests.support.caller import Caller
 from vault.services.sessions import Session
@@ -122,3 +123,29 @@ def test_without_scripts_the_press_opens_a_window_of_its_own(caller: Caller, chr
         expect(opened.value.get_by_role("heading", level=1)).to_have_text(WORDS["sv"]("You stay signed in"))
         expect(page.locator("#text")).to_have_value("fel dag")
         assert left_s(caller, session) > 800
+
+
+def test_at_the_last_end_a_person_identifies_again_in_a_new_window_and_sends_what_was_written(
+    caller: Caller, chromium: Browser
+) -> None:
+    say = WORDS["sv"]
+    who, code, born = newcomer()
+    make_scene(caller, code, born)
+    with window(chromium, caller.service.url, "sv") as (context, page):
+        sign_in(page, who)
+        last = "UPDATE vault.session SET ends_at = vault.clock() + interval '2 minutes' WHERE ends_at > vault.clock()"
+        aside(caller.service.sql, last)
+        aside(caller.service.sql, "UPDATE vault.token SET expires_at = vault.clock() + interval '2 minutes' WHERE actor = 'client' AND expires_at > vault.clock()")  # fmt: skip
+        page.goto(CORRECTION)
+        page.locator("#text").fill("fel dag")
+        expect(told(page, "soon")).to_be_visible()
+        expect(page.get_by_role("button", name=say("Stay signed in"))).to_have_count(0)
+        with context.expect_page() as opened:
+            page.get_by_role("link", name=say("Identify yourself again in a new window")).click()
+        opened.value.get_by_role("button", name=who, exact=True).click()
+        opened.value.wait_for_url("**/my")
+        page.get_by_role("button", name=say("Send the request")).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(say("Please send this again"))
+        page.get_by_role("button", name=say("Send"), exact=True).click()
+        expect(page.locator("main")).to_contain_text("fel dag")
+        page.wait_for_url("**/my/requests/*")
