@@ -82,8 +82,9 @@ def fees(walk: Walk) -> None:
     code, born = personal_code()
     caller.open_case(personal_identity_code=code, born=born, name="⟦Toistuva⟧")
     her = signed_in(caller, code)
-    first, second = (asked(walk, her, "POST", "/requests", {"kind": "self-access"})["id"] for _ in range(2))
+    first = asked(walk, her, "POST", "/requests", {"kind": "self-access"})["id"]
     must(caller.by(OFFICER).post(f"/v1/requests/{first}/answer", {"text": "⟦annettu⟧"}))
+    second = asked(walk, her, "POST", "/requests", {"kind": "self-access"})["id"]
     with walk.person(staff(caller, OFFICER, "records-officer")) as page:
         page.goto(f"{DESK}/requests/{second}/fee")
         walk.send(page, cents="15", reason="⟦kopio⟧")
