@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -99,6 +100,26 @@ def test_a_reference_is_each_agencys_own(caller: Caller) -> None:
     assert must(caller.by(KELA).get(f"/v1/cases/{case}"))["your_reference"] == "KELA-4"
     opened = must(caller.coordinator.post("/v1/cases", new_case() | {"your_reference": "PIR-18"}))["id"]
     assert must(caller.coordinator.get(f"/v1/cases/{opened}"))["your_reference"] == "PIR-18"
+
+
+def test_an_agencys_own_system_sets_its_reference(caller: Caller) -> None:
+    case = caller.open_case(members=["kela"])
+    system = caller.system("kela")
+    must(system.patch(f"/v1/cases/{case}", {"your_reference": "KELA-5"}))
+    assert must(system.get(f"/v1/cases/{case}"))["your_reference"] == "KELA-5"
+    assert must(caller.by(KELA).get(f"/v1/cases/{case}"))["your_reference"] == "KELA-5"
+    refused = caller.system("te-palvelut").patch(f"/v1/cases/{case}", {"your_reference": "TE-1"})
+    assert code_of(refused) == (404, "not-found")
+
+
+def test_references_set_at_once_are_all_recorded(caller: Caller) -> None:
+    case, given = caller.open_case(), [f"PIR-{n}" for n in range(16)]
+    with ThreadPoolExecutor(len(given)) as at_once:
+        answers = list(
+            at_once.map(lambda one: caller.coordinator.patch(f"/v1/cases/{case}", {"your_reference": one}), given)
+        )
+    assert [answer.status_code for answer in answers] == [200] * len(given)
+    assert must(caller.coordinator.get(f"/v1/cases/{case}"))["your_reference"] in given
 
 
 def test_a_known_code_is_the_same_client_and_nobody_is_told(caller: Caller) -> None:

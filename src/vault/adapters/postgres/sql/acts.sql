@@ -161,9 +161,13 @@ DECLARE
 BEGIN
     IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_in(t, 'case-refer', a_case, now);
-    IF t.actor <> 'professional' OR NOT vault.is_member(a_case, t.agency, t.role, now) OR e.client IS NULL THEN
+    -- The agency's own, so whoever of it sees the case may set it: its system too.
+    IF t.actor NOT IN ('professional', 'system') OR e.client IS NULL
+        OR NOT vault.is_member(a_case, t.agency, CASE WHEN t.actor = 'professional' THEN t.role END, now) THEN
         RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL);
     END IF;
+    -- Two at once: one after the other, since the number of the row counts on.
+    PERFORM pg_advisory_xact_lock(hashtextextended('vault.reference ' || a_case || ' ' || t.agency, 0));
     INSERT INTO vault.case_reference (case_id, agency, n, sealed, recorded_at)
     SELECT a_case, t.agency, coalesce(max(r.n), 0) + 1, a_sealed, now FROM vault.case_reference r WHERE r.case_id = a_case AND r.agency = t.agency;
     RETURN vault.conclude(e, 'done', NULL, NULL);
