@@ -24,6 +24,7 @@ FOUND = {
     "authority": "GET /v1/me/authorities", "request": "GET /v1/me/requests", "request_look": "GET /v1/me/requests/{request}",
     "withholding": "GET /v1/me/documents: withheld", "misfiled_decision": "another person's paper, which the client is not shown",
     "export": "GET /v1/me/exports", "export_paper": "GET /v1/me/exports", "export_span": "GET /v1/me/exports",
+    "export_damage": "the package itself: a paper that could not be read is named there",
     "token": "the session itself", "clearance": "a permit of a few seconds, which the log keeps", "shredded": "GET /v1/me/cases: archived",
 }  # fmt: skip
 LEADING = ("client", "case_id", "document", "consent", "prohibition", "member", "form")
