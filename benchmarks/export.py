@@ -18,9 +18,9 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from benchmarks.caller import Connection, head
+from benchmarks.caller import head
 from benchmarks.figures import Spread, spread, table
-from benchmarks.large import up
+from benchmarks.large import down, fetch, up
 from benchmarks.own import client_session
 from benchmarks.papers import MIB, LargeCase, file_large_case
 from benchmarks.place import DATABASE, Place, Service
@@ -76,14 +76,14 @@ async def _once(worker: Stepper, vault: Service, plain: Service, case: LargeCase
         made = await _make(worker)
         size = (await browser.get(f"/v1/me/exports/{export}")).raise_for_status().json()["package"]["size"]
         before = vault.forget_peak()
-        down = await _fetch(vault.port, f"/v1/me/exports/{export}/content", size, cookie)
+        fetched = await fetch(vault.port, head("GET", f"/v1/me/exports/{export}/content", cookie=cookie), size)
         growth = (vault.peak() - before) / MIB
         await up(plain.port, "/file", case.size_mib)
-        plain_down = await _fetch(plain.port, "/file", case.size_mib * MIB, cookie)
+        plain_down = await down(plain.port, "/file", case.size_mib)
         (await browser.delete(f"/v1/me/exports/{export}")).raise_for_status()
     return {
         "made_s": made.seconds, "zip_s": zip_s, "made_ratio": made.seconds / zip_s, "made_growth_mib": made.growth_mib,
-        "down": down, "plain_down": plain_down, "down_ratio": down / plain_down, "served_growth_mib": growth,
+        "down": fetched, "plain_down": plain_down, "down_ratio": fetched / plain_down, "served_growth_mib": growth,
     }  # fmt: skip
 
 
@@ -92,18 +92,6 @@ async def _make(worker: Stepper) -> Step:
     if "ready" not in (made.told or ""):
         raise RuntimeError(f"the export was not made: {made.told}")
     return made
-
-
-async def _fetch(port: int, path: str, size: int, cookie: str) -> float:
-    """Megabytes a second."""
-    connection = await Connection.open(port)
-    start = time.perf_counter()
-    answer = await connection.request(head("GET", path, cookie=cookie))
-    seconds = time.perf_counter() - start
-    connection.close()
-    if (answer.status, answer.size) != (200, size):
-        raise RuntimeError(f"the answer was {answer.status} with {answer.size} bytes")
-    return size / 1e6 / seconds
 
 
 def _zip_and_seal(folder: Path, target: Path) -> float:
