@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
 from tests.web.routes import OPEN, PAGES
 from tools.pictures.shots import Shot, shots
@@ -54,32 +54,36 @@ def main(wanted: list[str]) -> int:
             return _of_docs(browser, made, {one.name: one for one in all_shots})
         chosen = [one for one in all_shots if not wanted or one.name.startswith(tuple(wanted))]
         told = [*_without_picture(one.path for one in all_shots)]
-        for width in WIDTHS:
-            for shot in chosen:
-                told += _take(browser, made, shot, width, language)
+        for shot in chosen:
+            told += _take(browser, made, shot, language)
         browser.close()
     for line in told:
         print(line)
     return 1 if told else 0
 
 
-def _take(browser: Browser, made: World, shot: Shot, width: str, language: str) -> Iterable[str]:
-    wide, high = WIDTHS[width]
-    name = f"{shot.name}-{width}" if language == "fi" else f"{shot.name}-{width}-{language}"
-    context = browser.new_context(
-        viewport={"width": wide, "height": high}, base_url=made.service.url, locale=f"{language}-FI"
-    )
+def _take(browser: Browser, made: World, shot: Shot, language: str) -> Iterable[str]:
+    """One visit at both widths: what somebody pressed for it may be pressed once only."""
+    context = browser.new_context(viewport=_size("phone"), base_url=made.service.url, locale=f"{language}-FI")
     try:
         context.add_cookies([{"name": COOKIE, "value": language, "url": made.service.url}])
         page = _page(context, made, shot)
-        page.screenshot(path=OUT / f"{name}.png", full_page=True)
-        if shot.dark:
-            page.emulate_media(color_scheme="dark")
-            page.screenshot(path=OUT / f"{name}-dark.png", full_page=True)
-        if width == "phone":
-            yield from _narrow(page, shot.name)
+        for width in WIDTHS:
+            page.set_viewport_size(_size(width))
+            name = f"{shot.name}-{width}" if language == "fi" else f"{shot.name}-{width}-{language}"
+            for theme in ("light", "dark")[: 1 + shot.dark]:
+                page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+                page.screenshot(path=OUT / f"{name}{'-dark' if theme == 'dark' else ''}.png", full_page=True)
+        yield from _narrow(page, shot.name)
+    except Error as failure:
+        yield f"{shot.name} was not reached: {str(failure).partition(chr(10))[0]}"
     finally:
         context.close()
+
+
+def _size(width: str) -> Any:
+    wide, high = WIDTHS[width]
+    return {"width": wide, "height": high}
 
 
 def _of_docs(browser: Browser, made: World, known: dict[str, Shot]) -> int:
