@@ -231,3 +231,25 @@ async def test_p10_a_log_that_refuses_gives_no_key(scene: Scene) -> None:
         await scene.door(secret)
     assert await scene.entries() == []
     assert await (await scene.owner()).fetchval("SELECT count(*) FROM vault.clearance") == 0
+
+
+@BOTH
+async def test_an_upload_that_is_asked_again_is_one_attempt(scene: Scene) -> None:
+    """Facts that change between ask and take make the service ask once more, under the name that the object has already."""
+    document, name = uuid.uuid4(), uuid.uuid4().hex
+    about = {
+        "type": "saate", "language": "fi", "dated": "2026-03-01", "protected_classes": [], "third_persons": False,
+        "check_before_client": False, "original": True, "media_type": "text/plain",
+    }  # fmt: skip
+    key = ("document", str(document), f"case:{scene.case}", b"\1" * 61)
+    await act(scene, PHYSICIAN, "document_add($1, $2, $3, $4, $5, $6)", scene.case, document, about, b"\1", key)
+    service, secret = await scene.service(), await scene.token(PHYSICIAN)
+    for _ in range(2):
+        answer = await service.fetchrow(
+            "CALL vault.door($1, 'file', NULL, $2, $3)", secret, document, {"for": "content", "object": name}
+        )
+        assert answer["status"] == "permit"
+        assert answer["keys"]
+    owner = await scene.owner()
+    rows = await owner.fetch("SELECT document FROM vault.attempt WHERE object = $1", name)
+    assert [row["document"] for row in rows] == [document]

@@ -211,14 +211,15 @@ BEGIN
         IF answer.status = 'permit' AND about ? 'object' AND d.object IS NULL THEN
             -- The object's random name is recorded before its first byte; a crash leaves a name that the sweeper finds.
             INSERT INTO vault.attempt (object, document, entry, recorded_at)
-            VALUES (about ->> 'object', a_document, e.id, now);
+            VALUES (about ->> 'object', a_document, e.id, now) ON CONFLICT (object) DO NOTHING;  -- asked again: facts changed before take
         END IF;
         keys := ARRAY['document:' || d.document, 'case:' || d.case_id, 'register:' || d.client];
     ELSE
         answer := CASE act WHEN 'export' THEN vault.export_asked(t, a_document, now) ELSE vault.listing(t, act, d.case_id, a_document, about, now) END;
         IF act = 'export' THEN e.byte_range := about ->> 'range'; END IF;
         IF act = 'export' AND answer.status = 'permit' AND about ? 'object' AND t.actor = 'worker' THEN
-            INSERT INTO vault.attempt (object, export, entry, recorded_at) VALUES (about ->> 'object', a_document, e.id, now);
+            INSERT INTO vault.attempt (object, export, entry, recorded_at) VALUES (about ->> 'object', a_document, e.id, now)
+            ON CONFLICT (object) DO NOTHING;
         END IF;
         verdict.decision := CASE WHEN answer.status = 'permit' THEN 'permit' ELSE 'deny' END;
         verdict.basis := answer.basis; verdict.reasons := answer.reasons;
