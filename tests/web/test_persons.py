@@ -74,6 +74,27 @@ def test_a_new_code_finds_the_person_and_so_does_the_old_one(caller: Caller) -> 
     assert found(caller, first) == [bare]
 
 
+def test_p01_a_code_that_is_the_clients_no_more_signs_nobody_in(caller: Caller) -> None:
+    """A code may have been mistyped: its true holder must not come in as the client, nor stay in once it is corrected."""
+    body = new_case()
+    case, mistyped = must(caller.coordinator.post("/v1/cases", body))["id"], body["client"]["personal_identity_code"]
+    client, right = client_of(caller, case), code_born_then(mistyped, "U", 5)
+    with signed_in(caller, case, mistyped) as stranger:
+        assert stranger.one("")["kept"] is True
+        change(caller, client, personal_identity_code=right)
+        assert stranger.get("").status_code == 401
+    with signed_in(caller, case, mistyped) as stranger:
+        assert stranger.one("")["kept"] is False
+        assert stranger.all("/cases") == []
+    with signed_in(caller, case, right) as hers:
+        assert [one["id"] for one in hers.all("/cases")] == [case]
+    # A change back counts again, and other changes keep the code.
+    change(caller, client, personal_identity_code=mistyped)
+    change(caller, client, name="Maija Muu")
+    with signed_in(caller, case, mistyped) as hers, signed_in(caller, case, right) as stranger:
+        assert (hers.one("")["kept"], stranger.one("")["kept"]) == (True, False)
+
+
 def test_p10_a_code_of_another_person_is_answered_like_any_other_and_not_taken_over(caller: Caller) -> None:
     body = new_case()
     case, code = must(caller.coordinator.post("/v1/cases", body))["id"], body["client"]["personal_identity_code"]
@@ -98,7 +119,7 @@ def test_p10_a_code_of_another_person_is_answered_like_any_other_and_not_taken_o
         "SELECT client::text, case_id::text, fields FROM vault.difference WHERE client = $1", client
     )
     assert [tuple(row) for row in rows] == [(client, case, ["personal_identity_code"])]
-    with signed_in(caller, case, code) as hers:
+    with signed_in(caller, case, free) as hers:
         me = hers.one("")
         assert (me["name"], me["personal_identity_code"]) == ("Maija Uusi", free)
     officer = caller.by(OFFICER)

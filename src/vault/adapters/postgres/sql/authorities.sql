@@ -82,7 +82,7 @@ BEGIN
     END IF;
     PERFORM vault.move('client:' || the_client);
     now := vault.clock(); e.id := vault.uuid7(now); e.at := now;
-    IF EXISTS (SELECT FROM vault.client_code k WHERE k.code_mac = a_mac AND k.client = the_client) THEN RETURN vault.conclude(e, 'own-representative', NULL, NULL); END IF;
+    IF vault.client_with_code(a_mac) = the_client THEN RETURN vault.conclude(e, 'own-representative', NULL, NULL); END IF;
     IF about ->> 'kind' = 'guardian' AND vault.helsinki_day(now) >= (SELECT c.adult_on FROM vault.client c WHERE c.id = the_client) THEN
         RETURN vault.conclude(e, 'client-of-age', NULL, NULL);
     END IF;

@@ -66,8 +66,8 @@ BEGIN
     INSERT INTO vault.difference_end (difference, outcome, professional, entry, recorded_at)
     VALUES (f.id, an_outcome, t.professional, e.id, now) ON CONFLICT DO NOTHING;
     IF FOUND AND an_outcome = 'taken' THEN
-        INSERT INTO vault.client_about (client, n, sealed, name_mac, born_mac, language, interpreter, address_protected, recorded_at)
-        SELECT a.client, a.n + 1, difference_end.sealed, a_name_mac, a.born_mac, a.language, a.interpreter, a.address_protected, now
+        INSERT INTO vault.client_about (client, n, sealed, name_mac, born_mac, code_mac, language, interpreter, address_protected, recorded_at)
+        SELECT a.client, a.n + 1, difference_end.sealed, a_name_mac, a.born_mac, a.code_mac, a.language, a.interpreter, a.address_protected, now
         FROM vault.client_about a WHERE a.client = f.client ORDER BY a.n DESC LIMIT 1;
     END IF;
     RETURN vault.conclude(e, 'done', NULL, NULL);

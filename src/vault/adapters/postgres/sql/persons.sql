@@ -38,8 +38,9 @@ BEGIN
     e.facts := concat_ws(' ', CASE WHEN a_name_mac IS NOT NULL THEN 'name' END, CASE WHEN a_code_mac IS NOT NULL THEN 'personal-identity-code' END,
         CASE WHEN a_language IS NOT NULL THEN 'language' END, CASE WHEN is_protected IS NOT NULL THEN 'address-protected' END);
     SELECT k.client INTO whose FROM vault.client_code k WHERE k.code_mac = a_code_mac;
-    INSERT INTO vault.client_about (client, n, sealed, name_mac, born_mac, language, interpreter, address_protected, recorded_at)
+    INSERT INTO vault.client_about (client, n, sealed, name_mac, born_mac, code_mac, language, interpreter, address_protected, recorded_at)
     SELECT a.client, a.n + 1, CASE WHEN whose <> a_client THEN sealed_otherwise ELSE client_change.sealed END, coalesce(a_name_mac, a.name_mac), a.born_mac,
+        CASE WHEN whose <> a_client THEN a.code_mac ELSE coalesce(a_code_mac, a.code_mac) END,
         coalesce(a_language, a.language), a.interpreter, coalesce(is_protected, a.address_protected), now
     FROM vault.client_about a WHERE a.client = a_client AND a.n = a_n;
     IF whose <> a_client THEN
@@ -47,8 +48,11 @@ BEGIN
         SELECT vault.uuid7(now), a_client, c.id, '{personal_identity_code}', now FROM vault.client_case c
         WHERE c.client = a_client AND vault.is_coordinator(t, c.id, now) ORDER BY c.id DESC LIMIT 1;
     ELSIF a_code_mac IS NOT NULL THEN
-        -- The old codes stay: an old paper must still find the person.
+        -- The old codes stay: an old paper must still find the person. Whoever signed in by one of them is out.
         INSERT INTO vault.client_code (code_mac, client, recorded_at) VALUES (a_code_mac, a_client, now) ON CONFLICT DO NOTHING;
+        INSERT INTO vault.token_end (secret_sha256, recorded_at)
+        SELECT k.secret_sha256, now FROM vault.token k JOIN vault.session s ON s.secret_sha256 = k.secret_sha256
+        WHERE k.client = a_client AND k.actor = 'client' AND k.expires_at > now AND s.code_mac <> a_code_mac ON CONFLICT DO NOTHING;
     END IF;
     PERFORM vault.tell('client-changed', 'client:' || a_client, e.id, now);
     RETURN vault.conclude(e, 'done', NULL, NULL);

@@ -98,7 +98,7 @@ BEGIN
     IF NOT FOUND THEN RETURN 'no-visitor'; END IF;
     SELECT * INTO visitor FROM vault.token k WHERE k.secret_sha256 = visitor_sha256;
     t.secret_sha256 := a_secret_sha256; t.actor := 'client'; t.assertion := visitor.assertion; t.issued_at := now;
-    t.client := coalesce((SELECT k.client FROM vault.client_code k WHERE k.code_mac = a_code_mac),
+    t.client := coalesce(vault.client_with_code(a_code_mac),
         (SELECT i.client FROM vault.client_identity i WHERE i.identity_mac = an_identity_mac));
     PERFORM vault.session_begin(t, a_provider, a_code_mac, an_identity_mac, about);
     RETURN 'recorded';
@@ -220,7 +220,7 @@ BEGIN
     IF NOT FOUND THEN RETURN 'no-session'; END IF;
     t.secret_sha256 := a_new_sha256; t.issued_at := now; t.authority := a.id;
     t.actor := CASE WHEN a.id IS NULL THEN 'client' ELSE 'representative' END;
-    t.client := CASE WHEN a.id IS NOT NULL THEN a.client ELSE coalesce((SELECT k.client FROM vault.client_code k WHERE k.code_mac = s.code_mac),
+    t.client := CASE WHEN a.id IS NOT NULL THEN a.client ELSE coalesce(vault.client_with_code(s.code_mac),
         (SELECT i.client FROM vault.client_identity i WHERE i.identity_mac = s.identity_mac)) END;
     t.expires_at := least(now + make_interval(secs => s.idle_s), s.ends_at);
     INSERT INTO vault.token SELECT t.*;
