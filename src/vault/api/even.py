@@ -9,6 +9,7 @@ Source: B. Köpf, M. Dürmuth, A Provably Secure and Efficient Countermeasure ag
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 import math
@@ -81,7 +82,7 @@ class Waker:
     def _run(self) -> None:
         while True:
             loop, future = self._next()
-            if not loop.is_closed():
+            with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits there any more
                 loop.call_soon_threadsafe(_wake, future)
 
     def _next(self) -> tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]:

@@ -29,6 +29,10 @@ logger = logging.getLogger("vault.api")
 Headers = list[tuple[bytes, bytes]]
 OnError = Callable[[Any, VaultError], Response[Any]]
 
+ENDED_AGAIN_S = (1, 2, 4, 8, 15, 30, 60, 120, 240)
+"""Pauses between attempts to tell how a release ended, while the database is away."""
+_ENDING: set[asyncio.Task[None]] = set()
+
 
 SHOWN: Mapping[str, str] = {
     "application/pdf": "application/pdf",
@@ -216,9 +220,23 @@ class _Sender:
         self._cut()
 
     async def _end(self, outcome: Outcome) -> None:
-        # A database that cannot be reached now leaves the clearance; the sweeper writes "unknown".
-        with contextlib.suppress(VaultError):
+        try:
             await self._release.end(outcome, self._sent)
+        except DatabaseUnavailable:
+            again = asyncio.create_task(_end_again(self._release, outcome, self._sent))
+            _ENDING.add(again)
+            again.add_done_callback(_ENDING.discard)
+        except VaultError as error:
+            logger.error("how a release ended is not told: %s", error.code)  # noqa: TRY400 - the trace holds nothing more
+
+
+async def _end_again(release: Release, outcome: Outcome, bytes_sent: int) -> None:
+    """Tell how a release ended once the database is back; when this process dies first, the sweeper writes "unknown"."""
+    for pause in ENDED_AGAIN_S:
+        await asyncio.sleep(pause)
+        with contextlib.suppress(DatabaseUnavailable):
+            await release.end(outcome, bytes_sent)
+            return
 
 
 def _headers(release: Release, *, inline: bool) -> Headers:
