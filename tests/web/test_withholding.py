@@ -191,6 +191,12 @@ def test_papers_that_wait_keep_the_answer_back(officer: Acting, asking: Asking) 
     must(officer.post(f"/v1/requests/{asking.request}/answer", {"text": "valmis"}))
 
 
+def test_a_correction_is_answered_while_papers_wait(caller: Caller, officer: Acting, asking: Asking) -> None:
+    assert view(caller, asking.document)["how"] == "waiting"
+    made = must(asking.hers.post("/v1/me/requests", json={"kind": "correction", "text": "väärä päivä"}))["id"]
+    must(officer.post(f"/v1/requests/{made}/answer", {"text": "korjattu"}))
+
+
 def test_p05_no_page_and_no_reason_stands_in_clear(caller: Caller, officer: Acting, asking: Asking) -> None:
     mark = "zyxwvutsrr"
     document = filed_pdf(caller, asking.case, pdf(mark, "toinen"))

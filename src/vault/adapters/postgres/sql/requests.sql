@@ -155,7 +155,8 @@ BEGIN
         END IF;
         due := vault.due_day(r.kind, r.received_on, true);
     END IF;
-    IF a_step = 'answer' AND EXISTS (SELECT FROM jsonb_array_elements(vault.request_documents(r, now)) j WHERE j -> 'stands' ->> 'how' = 'waiting') THEN
+    -- An answer that hands out papers waits for them; one about a correction hands out none.
+    IF a_step = 'answer' AND r.kind <> 'correction' AND EXISTS (SELECT FROM jsonb_array_elements(vault.request_documents(r, now)) j WHERE j -> 'stands' ->> 'how' = 'waiting') THEN
         RETURN vault.conclude(e, 'documents-wait', NULL, NULL);
     END IF;
     wanted := ARRAY(SELECT jsonb_array_elements_text(coalesce(about -> 'names', '[]'))::uuid);
