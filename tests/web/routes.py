@@ -177,6 +177,7 @@ GUARDED: dict[str, tuple[Any, int, int]] = {
 
 # What the system of the very agency that filed and coordinates gets; of all other routes, their content included: nothing.
 OWN_SYSTEM = {
+    "PATCH /v1/cases/{case:uuid}": 200,
     "GET /v1/cases": 200, "GET /v1/cases/{case:uuid}": 200, "GET /v1/cases/{case:uuid}/consents": 200,
     "GET /v1/cases/{case:uuid}/documents": 200, "POST /v1/cases/{case:uuid}/documents": 201, "GET /v1/documents/{document:uuid}": 200,
     "PUT /v1/documents/{document:uuid}/content": 409, "GET /v1/inbox": 200,

@@ -143,6 +143,7 @@ class _Sender:
         self._lease: Lease
         self._gone = False
         self._reset: Callable[[], int] | None = None
+        self._is_resetting = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         extensions: dict[str, Any] = dict(scope.get("extensions") or {})
@@ -152,6 +153,8 @@ class _Sender:
         try:
             outcome = await self._send(scope, receive, send)
         finally:
+            if self._is_resetting:
+                self._reset_now()
             self._reset = None  # whatever comes now belongs to the connection's next request
             watcher.cancel()
             self._on_end()
@@ -174,11 +177,11 @@ class _Sender:
             return await self._body(first, chunks, send)
         except TimeoutError:
             # The caller has read nothing for too long: a slow reader may hold a connection, but not for ever.
-            self._abort()
+            await self._abort()
             return Outcome.UNKNOWN
         except VaultError as error:
             logger.error("a release broke off: %s", error.code)  # noqa: TRY400 - the trace holds nothing more
-            self._abort()
+            await self._abort()
             return Outcome.BROKEN
 
     async def _body(self, first: bytes, chunks: AsyncIterator[bytes], send: Send) -> Outcome:
@@ -190,6 +193,7 @@ class _Sender:
                 break
             await self._piece(chunk, send)
         if self._lease.is_cut:
+            await asyncio.sleep(0)  # the reset's turn, see _cut
             return Outcome.CUT
         return Outcome.UNKNOWN if self._gone else Outcome.DELIVERED
 
@@ -209,15 +213,25 @@ class _Sender:
         self._gone = True
 
     def _cut(self) -> None:
-        """The permit has gone: reset the connection; what still waits here is never given to the kernel."""
-        if self._reset is not None:
-            self._sent = max(0, self._sent - self._reset())
-            self._reset = None
+        """The permit has gone: reset the connection; what still waits here is never given to the kernel.
 
-    def _abort(self) -> None:
+        In the loop's next turn: what was written in this one leaves the server's own buffer at its end, whatever comes, and
+        would be told as waiting. Nothing is written from now on.
+        """
+        if self._reset is not None and not self._is_resetting:
+            self._is_resetting = True
+            asyncio.get_running_loop().call_soon(self._reset_now)
+
+    def _reset_now(self) -> None:
+        reset, self._reset = self._reset, None
+        if reset is not None:
+            self._sent = max(0, self._sent - reset())
+
+    async def _abort(self) -> None:
         if self._reset is None:
             raise ConnectionAbortedError
         self._cut()
+        await asyncio.sleep(0)
 
     async def _end(self, outcome: Outcome) -> None:
         try:

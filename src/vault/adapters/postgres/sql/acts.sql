@@ -162,8 +162,8 @@ BEGIN
     IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_in(t, 'case-refer', a_case, now);
     -- The agency's own, so whoever of it sees the case may set it: its system too.
-    IF t.actor NOT IN ('professional', 'system') OR e.client IS NULL
-        OR NOT vault.is_member(a_case, t.agency, CASE WHEN t.actor = 'professional' THEN t.role END, now) THEN
+    IF t.actor NOT IN ('professional', 'system') OR NOT vault.is_member(a_case, t.agency, CASE WHEN t.actor = 'professional' THEN t.role END, now)
+        OR e.client IS NULL THEN
         RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL);
     END IF;
     -- Two at once: one after the other, since the number of the row counts on.
