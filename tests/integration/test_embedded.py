@@ -27,7 +27,7 @@ from vault.errors import DatabaseUnavailable, InvariantViolated, SettingsWrong
 BOTH = pytest.mark.parametrize("postgres", ["18", "15"], indirect=True)
 
 KEEP_RUNNING = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 from vault.adapters.embedded import EmbeddedPostgres
 
@@ -36,6 +36,8 @@ async def main():
         print(postgres.pid, flush=True)
         await asyncio.sleep(60)
 
+# Whoever started this in the background left the signal ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 asyncio.run(main())
 """
 
