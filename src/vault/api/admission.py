@@ -7,6 +7,7 @@ door yet. Everything is per process; the front server bounds what comes from one
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import time
 from collections import OrderedDict
@@ -14,12 +15,14 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from litestar import Request
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from vault.api.problems import RETRY_AFTER_S
 from vault.errors import TooMany
 
+_ENDS = "vault.ends"
 READS = frozenset({"GET", "HEAD"})
 
 
@@ -106,9 +109,23 @@ class Gate(ASGIMiddleware):
             raise TooMany("the service is busy; try again", retry_after_s=RETRY_AFTER_S)
         self._under_way += 1
         try:
-            await next_app(scope, _patient(receive, self._limits.body_idle_s), send)
+            async with contextlib.AsyncExitStack() as ends:
+                scope["state"][_ENDS] = ends
+                await next_app(scope, _patient(receive, self._limits.body_idle_s), send)
         finally:
             self._under_way -= 1
+
+
+def ends_of(scope: Scope) -> contextlib.AsyncExitStack:
+    """What runs when this request ends, however it ends: what is pushed here is not forgotten by a cancel."""
+    ends: contextlib.AsyncExitStack = scope["state"][_ENDS]
+    return ends
+
+
+def idle_s_of(request: Request[Any, Any, Any]) -> float:
+    """How long a caller of this process may read nothing of a release."""
+    admission: Admission = request.app.state.admission
+    return admission.limits.send_idle_s
 
 
 def _patient(receive: Receive, idle_s: float) -> Receive:

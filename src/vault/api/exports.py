@@ -12,10 +12,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from vault.api.admission import Admission
+from vault.api.admission import idle_s_of
 from vault.api.asking import id_for
 from vault.api.problems import on_vault_error
 from vault.api.release import OnError, ReleaseResponse
+from vault.api.running import Running
 from vault.api.strict import read_strictly, require_plain
 from vault.services.exports import Exports, ExportView, NewExport, Outlook
 from vault.web.session import AnyRequest, require_client, session_of
@@ -92,18 +93,9 @@ async def send_export(
     exports: Exports, request: AnyRequest, export: uuid.UUID, *, on_error: OnError = on_vault_error
 ) -> ReleaseResponse:
     """Answer with an export's bytes; the pages' download is this one, too."""
-    admission: Admission = request.app.state.admission
     secret = session_of(request).secret
-    person = f"session {hashlib.sha256(secret).hexdigest()}"
-    admission.begin_release(person)
     headers: Any = request.headers
-    try:
-        release = await exports.open(
-            secret, export, range_header=headers.get("range"), if_range=headers.get("if-range")
-        )
-    except BaseException:
-        admission.end_release(person)
-        raise
-    return ReleaseResponse(
-        release, idle_s=admission.limits.send_idle_s, on_end=lambda: admission.end_release(person), on_error=on_error
-    )
+    running = await Running.begin(request, f"session {hashlib.sha256(secret).hexdigest()}", lambda: exports.open(
+        secret, export, range_header=headers.get("range"), if_range=headers.get("if-range")
+    ))  # fmt: skip
+    return ReleaseResponse(running, idle_s=idle_s_of(request), on_error=on_error)

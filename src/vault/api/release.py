@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 from litestar import Request, Response
 from litestar.types import Receive, Scope, Send
 
-from vault.api.admission import Admission
+from vault.api.admission import idle_s_of
 from vault.api.asking import secret_of
 from vault.api.problems import on_vault_error
+from vault.api.running import Release, Running
 from vault.errors import DatabaseUnavailable, FactsChanged, VaultError
 from vault.model import DocumentId, Outcome
 from vault.services.documents import Documents
@@ -28,10 +28,6 @@ from vault.services.leases import Lease
 logger = logging.getLogger("vault.api")
 Headers = list[tuple[bytes, bytes]]
 OnError = Callable[[Any, VaultError], Response[Any]]
-
-ENDED_AGAIN_S = (1, 2, 4, 8, 15, 30, 60, 120, 240)
-"""Pauses between attempts to tell how a release ended, while the database is away."""
-_ENDING: set[asyncio.Task[None]] = set()
 
 
 SHOWN: Mapping[str, str] = {
@@ -61,38 +57,11 @@ async def release_to(
 
     Raises: TooMany, InvalidInput for a range that lies outside, and what the door says.
     """
-    admission: Admission = request.app.state.admission
     headers = request.headers
-    admission.begin_release(who)
-    try:
-        release = await documents.open(
-            secret_of(request), document, confirmed=list(confirmed), range_header=headers.get("range"), if_range=headers.get("if-range")
-        )  # fmt: skip
-    except BaseException:
-        admission.end_release(who)
-        raise
-    return ReleaseResponse(
-        release, idle_s=admission.limits.send_idle_s, on_end=lambda: admission.end_release(who), inline=inline, on_error=on_error
-    )  # fmt: skip
-
-
-class Release(Protocol):
-    """What a release of a document or of an export offers to whoever sends it; see services.documents.Release."""
-
-    media_type: str
-    filename: str
-    sha256: bytes
-    promise: str
-    size: int
-    start: int
-    length: int
-    is_partial: bool
-
-    @property
-    def etag(self) -> str: ...
-    def chunks(self) -> AsyncIterator[bytes]: ...
-    async def begin(self) -> Lease: ...
-    async def end(self, outcome: Outcome, bytes_sent: int) -> None: ...
+    running = await Running.begin(request, who, lambda: documents.open(
+        secret_of(request), document, confirmed=list(confirmed), range_header=headers.get("range"), if_range=headers.get("if-range")
+    ))  # fmt: skip
+    return ReleaseResponse(running, idle_s=idle_s_of(request), inline=inline, on_error=on_error)
 
 
 class ReleaseResponse(Response[None]):
@@ -100,23 +69,21 @@ class ReleaseResponse(Response[None]):
 
     def __init__(
         self,
-        release: Release,
+        running: Running,
         *,
         idle_s: float,
-        on_end: Callable[[], None],
         inline: bool = False,
         on_error: OnError = on_vault_error,
     ) -> None:
         super().__init__(None)
         self._on_error = on_error
-        self._release = release
-        self._inline = inline and release.media_type in SHOWN
+        self._running = running
+        self._inline = inline and running.release.media_type in SHOWN
         self._idle_s = idle_s
-        self._on_end = on_end
 
     def to_asgi_response(self, app: Any, request: Any, **_: Any) -> Any:
-        headers = _headers(self._release, inline=self._inline)
-        return _Sender(self._release, headers, app, request, self._idle_s, self._on_end, self._on_error)
+        headers = _headers(self._running.release, inline=self._inline)
+        return _Sender(self._running, headers, app, request, self._idle_s, self._on_error)
 
 
 class _Sender:
@@ -124,19 +91,18 @@ class _Sender:
 
     def __init__(
         self,
-        release: Release,
+        running: Running,
         headers: Headers,
         app: Any,
         request: Any,
         idle_s: float,
-        on_end: Callable[[], None],
         on_error: OnError,
     ) -> None:
         self._on_error = on_error
         self._headers = headers
         self._idle_s = idle_s
-        self._on_end = on_end
-        self._release = release
+        self._running = running
+        self._release = running.release
         self._app = app
         self._request = request
         self._sent = 0
@@ -157,9 +123,7 @@ class _Sender:
                 self._reset_now()
             self._reset = None  # whatever comes now belongs to the connection's next request
             watcher.cancel()
-            self._on_end()
-            # The log must learn how it ended, also when we are being cancelled.
-            await asyncio.shield(self._end(outcome))
+            await self._running.end(outcome, self._sent)
 
     async def _send(self, scope: Scope, receive: Receive, send: Send) -> Outcome:
         chunks = self._release.chunks()
@@ -232,25 +196,6 @@ class _Sender:
             raise ConnectionAbortedError
         self._cut()
         await asyncio.sleep(0)
-
-    async def _end(self, outcome: Outcome) -> None:
-        try:
-            await self._release.end(outcome, self._sent)
-        except DatabaseUnavailable:
-            again = asyncio.create_task(_end_again(self._release, outcome, self._sent))
-            _ENDING.add(again)
-            again.add_done_callback(_ENDING.discard)
-        except VaultError as error:
-            logger.error("how a release ended is not told: %s", error.code)  # noqa: TRY400 - the trace holds nothing more
-
-
-async def _end_again(release: Release, outcome: Outcome, bytes_sent: int) -> None:
-    """Tell how a release ended once the database is back; when this process dies first, the sweeper writes "unknown"."""
-    for pause in ENDED_AGAIN_S:
-        await asyncio.sleep(pause)
-        with contextlib.suppress(DatabaseUnavailable):
-            await release.end(outcome, bytes_sent)
-            return
 
 
 def _headers(release: Release, *, inline: bool) -> Headers:
