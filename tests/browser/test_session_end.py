@@ -93,6 +93,29 @@ def test_another_window_that_is_used_puts_the_end_off_in_all(caller: Caller, chr
         expect(told(page, "calm")).to_be_visible()
 
 
+def test_another_person_in_the_same_browser_says_nothing_of_this_ones_end(
+    caller: Caller, chromium: Browser, scene: Scene
+) -> None:
+    who, other = signed_in(caller, scene.code), signed_in(caller, None, "another")
+    with window(chromium, caller.service.url, "en", session=who) as (context, page):
+        page.clock.install()
+        page.goto(CORRECTION)
+        page.locator("#text").fill("the day is wrong")
+        page.clock.fast_forward("13:00")
+        expect(told(page, "soon")).to_be_visible()
+        page.evaluate(
+            "() => { window.heard = []; new BroadcastChannel('vault-session').onmessage = (e) => window.heard.push(e.data); }"
+        )
+        context.add_cookies([{"name": "vault", "value": encode_secret(other.secret), "url": caller.service.url}])
+        context.new_page().goto("/my/language")
+        page.wait_for_function("window.heard.length === 1")
+        assert encode_secret(other.secret) not in str(page.evaluate("window.heard"))
+        expect(told(page, "soon")).to_be_visible()
+        page.get_by_role("button", name="Stay signed in").click()
+        expect(told(page, "over")).to_be_visible()
+        expect(page.locator("#text")).to_have_value("the day is wrong")
+
+
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no-scripts"])
 def test_a_form_survives_the_end_of_its_session(caller: Caller, chromium: Browser, scene: Scene, scripts: bool) -> None:
     session = signed_in(caller, scene.code)

@@ -20,7 +20,7 @@ from markupsafe import Markup
 from vault.pages import texts
 from vault.pages.static_files import StaticFile, load_static
 from vault.pages.words import Words
-from vault.web.session import FORM_TOKEN_FIELD, AnyRequest, form_token
+from vault.web.session import FORM_TOKEN_FIELD, AnyRequest, form_token, session_name
 
 HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": (
@@ -65,6 +65,7 @@ class Shell:
         said = self._said.get(request.cookies.get(_SAID, ""))
         known: dict[str, Any] = {
             "session": session, "here": request.url.path, "said": said, "form_token": _token_field(session),
+            "session_name": "" if session is None else session_name(session),
             "language_links": [(code, name, f"/language/{code}?back={quote(request.url.path)}") for code, name in texts.NAMES.items()],
         }  # fmt: skip
         return environment.get_template(template).render(known | dict(context))

@@ -25,6 +25,7 @@ from vault.services.sessions import SECRET_SIZE, Session, Sessions
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 FORM_TOKEN_FIELD = "form_token"  # noqa: S105 - a field's name
 _FORM_LABEL = b"vault/form-token/v1"
+_NAME_LABEL = b"vault/session-name/v1"
 
 AnyConnection = ASGIConnection[Any, Any, Any, Any]
 AnyRequest = Request[Any, Any, Any]
@@ -143,6 +144,11 @@ def require_same_site(connection: AnyConnection) -> None:
 def form_token(session: Session) -> str:
     """The hidden field of every form: good for this session alone, so that a form of another person's tab is refused."""
     return hmac.new(session.secret, _FORM_LABEL, hashlib.sha256).hexdigest()
+
+
+def session_name(session: Session) -> str:
+    """What tells this session's pages from another's in the same browser, and tells nobody its secret."""
+    return hmac.new(session.secret, _NAME_LABEL, hashlib.sha256).hexdigest()
 
 
 def require_form_token(session: Session, given: str | None) -> None:

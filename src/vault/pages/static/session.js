@@ -36,6 +36,12 @@
     else show(left > WARN_MS ? "calm" : "soon");
   };
 
+  /* Somebody signed in anew in this browser, or acts for somebody else: that session says nothing of this one. */
+  const isAnothers = (page) => {
+    const fresh = page.getElementById("session");
+    return fresh !== null && fresh.dataset.session !== region.dataset.session;
+  };
+
   /* A page that came later knows more than this one. */
   const learn = (page) => {
     const fresh = page.getElementById("session");
@@ -51,12 +57,16 @@
 
   const begin = () => {
     endsAt = Date.now() + Number(region.dataset.left) * 1000;
-    tabs.postMessage({ left: region.dataset.left, calm: part(region, "calm").textContent, soon: part(region, "soon").textContent });
+    tabs.postMessage({
+      session: region.dataset.session, left: region.dataset.left,
+      calm: part(region, "calm").textContent, soon: part(region, "soon").textContent,
+    });
     look();
   };
 
-  /* Another window of this person's was used: the session has moved for all of them. */
+  /* Another window of this session was used: its end has moved for all of them. */
   tabs.addEventListener("message", (event) => {
+    if (event.data.session !== region.dataset.session) return;
     if (phase === "over" || Number(event.data.left) * 1000 <= endsAt - Date.now()) return;
     endsAt = Date.now() + Number(event.data.left) * 1000;
     for (const when of ["calm", "soon"]) part(region, when).textContent = event.data[when];
@@ -70,12 +80,13 @@
       const answer = await fetch(form.action, {
         method: "POST", body: new URLSearchParams(new FormData(form)), redirect: "error",
       });
-      if (answer.status === 401) {
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (answer.status === 401 || isAnothers(page)) {
         over();
         return;
       }
       if (!answer.ok) throw new Error();
-      learn(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      learn(page);
       failed.hidden = true;
       said.textContent = part(region, phase).textContent;
     } catch {
@@ -84,7 +95,12 @@
     }
   });
 
-  document.addEventListener("vault:page", (event) => learn(event.detail));
+  document.addEventListener("vault:page", (event) => {
+    if (isAnothers(event.detail)) {
+      event.preventDefault();
+      over();
+    } else learn(event.detail);
+  });
   document.addEventListener("visibilitychange", look);
   window.setInterval(look, 1000);
   begin();

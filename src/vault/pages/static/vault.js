@@ -45,7 +45,7 @@
       const answer = await fetch(window.location.href, { headers: { Accept: "text/html" }, redirect: "error" });
       if (!answer.ok) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      document.dispatchEvent(new CustomEvent("vault:page", { detail: page }));
+      if (!document.dispatchEvent(new CustomEvent("vault:page", { detail: page, cancelable: true }))) return;
       const fresh = page.getElementById(region.id);
       if (fresh && fresh.innerHTML !== region.innerHTML) region.innerHTML = fresh.innerHTML;
       if (!fresh || !fresh.dataset.refresh) {
