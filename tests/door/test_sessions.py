@@ -144,6 +144,22 @@ async def test_p06_a_professionals_session_ends_with_their_right(providers: Scen
     assert (await providers.door(secret))["status"] == "unauthenticated"
 
 
+@pytest.mark.parametrize("ending", ["time", "sign-out", "provider_end('own')", "suspend('pirha', NULL, true)"])
+async def test_an_ended_session_is_not_written_to(providers: Scene, ending: str) -> None:
+    _, secret = await begin_staff(providers)
+    tokens, owner = await providers.database.as_role("tokens"), await providers.owner()
+    speak = "SELECT vault.session_language($1, $2)"
+    assert await tokens.fetchval(speak, sha(secret), "sv")
+    if ending == "time":
+        await providers.set_now(NOON + 16 * MINUTE)
+    elif ending == "sign-out":
+        await tokens.execute("SELECT vault.session_end($1)", sha(secret))
+    else:
+        await owner.execute(f"SELECT vault.{ending}")
+    assert not await tokens.fetchval(speak, sha(secret), "en")
+    assert await owner.fetchval("SELECT language FROM vault.session WHERE secret_sha256 = $1", sha(secret)) == "sv"
+
+
 @BOTH
 @pytest.mark.parametrize("ending", ["provider_end('own')", "session_end($1)"])
 async def test_p06_what_runs_under_a_session_loses_its_lease_with_it(providers: Scene, ending: str) -> None:

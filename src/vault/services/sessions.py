@@ -172,7 +172,7 @@ class SessionRegister(Protocol):
         """End it at once, with all that runs under it; one that has ended is no error."""
         ...
 
-    async def set_language(self, session: bytes, language: str) -> None: ...
+    async def set_language(self, session: bytes, language: str) -> bool: ...
 
     async def act_for(self, session: bytes, new: bytes, authority: uuid.UUID | None) -> Outcome:
         """Put a session under the authority (None: for oneself) in the place of the old one, which ends."""
@@ -231,9 +231,10 @@ class Sessions:
         await self._register.end(_sha256(secret))
 
     async def set_language(self, session: Session, language: str) -> None:
-        """Speak this language with the person until the session ends. Raises: InvalidInput."""
+        """Speak this language with the person until the session ends. Raises: InvalidInput, SessionEnded."""
         require_code("language", language, "language")
-        await self._register.set_language(_sha256(session.secret), language)
+        if not await self._register.set_language(_sha256(session.secret), language):
+            raise SessionEnded("your session has ended; sign in again")
 
     async def act_for(self, session: Session, authority: uuid.UUID | None) -> Session:
         """Act for another, or (None) for oneself again: the person's own choice, and a session with a new secret.

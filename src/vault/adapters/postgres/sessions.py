@@ -60,8 +60,8 @@ class PostgresSessionRegister:
     async def end(self, session: bytes) -> None:
         await self._pool.value(_END, session)
 
-    async def set_language(self, session: bytes, language: str) -> None:
-        await self._pool.value(_LANGUAGE, session, language)
+    async def set_language(self, session: bytes, language: str) -> bool:
+        return bool(await self._pool.value(_LANGUAGE, session, language))
 
     async def act_for(self, session: bytes, new: bytes, authority: uuid.UUID | None) -> Outcome:
         return Outcome(await self._pool.value(_ACT_FOR, session, new, authority))

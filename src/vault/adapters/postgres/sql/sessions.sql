@@ -193,7 +193,10 @@ SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '2s'
 AS $language$
 BEGIN
-    UPDATE vault.session s SET language = a_language WHERE s.secret_sha256 = a_secret_sha256;
+    UPDATE vault.session s SET language = a_language FROM vault.token k
+    WHERE s.secret_sha256 = a_secret_sha256 AND k.secret_sha256 = s.secret_sha256 AND k.expires_at > vault.clock()
+      AND NOT coalesce(vault.is_suspended(k.agency, k.application, vault.clock()), false)
+      AND NOT EXISTS (SELECT FROM vault.token_end x WHERE x.secret_sha256 = k.secret_sha256);
     RETURN FOUND;
 END
 $language$;
