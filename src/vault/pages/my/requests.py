@@ -39,7 +39,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     RequestKind.EXPLANATION: Question(
         N_("Ask why"),
         N_("The organisation must tell you on what ground the paper was opened, and whether it was lawful."),
-        N_("Do you want to add something? (You need not)"),
+        N_("Do you want to add something? (optional)"),
     ),
     RequestKind.CORRECTION: Question(
         N_("Ask for a correction"),
@@ -50,12 +50,12 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     RequestKind.EXPORT_REVIEW: Question(
         N_("Ask for a paper that waits"),
         N_("A records officer checks the papers that wait, and you get what you may get."),
-        N_("Do you want to add something? (You need not)"),
+        N_("Do you want to add something? (optional)"),
     ),
     RequestKind.LOG_NAMES: Question(
         N_("Ask who they were by name"),
         N_("The log shows organisations and roles. A records officer answers who the persons were."),
-        N_("Do you want to add something? (You need not)"),
+        N_("Do you want to add something? (optional)"),
         days=True,
     ),
     RequestKind.LOG_OLDER: Question(
