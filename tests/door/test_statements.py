@@ -16,6 +16,7 @@ from tests.support.recorded import Asker
 from tests.support.scene import COORDINATOR, NURSE, PHYSICIAN, Scene, plain_world, set_scene
 from tests.support.strategies import LONG_AGO, professionals
 from tests.support.worlds import Agency, World
+from vault.adapters.postgres.migrate import functions_sql
 
 BOTH = pytest.mark.parametrize("vault_db", ["18", "15"], indirect=True)
 TABLES = "SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'vault'::regnamespace AND c.relkind IN ('r', 'p')"
@@ -266,3 +267,8 @@ async def scans(owner: Any) -> Counter[str]:
     return Counter(
         dict(await owner.fetch("SELECT relname, seq_scan FROM pg_stat_user_tables WHERE schemaname = 'vault'"))
     )
+
+
+def test_what_is_registered_about_a_client_is_appended_in_one_place() -> None:
+    """A new column is then carried over by every act, and none of them loses it."""
+    assert functions_sql().count("INSERT INTO vault.client_about") == 1

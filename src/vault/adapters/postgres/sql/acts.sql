@@ -121,8 +121,9 @@ BEGIN
     IF the_client IS NULL THEN
         the_client := a_client;
         INSERT INTO vault.client (id, adult_on, recorded_at) VALUES (a_client, case_open.adult_on, now);
-        INSERT INTO vault.client_about (client, n, sealed, name_mac, born_mac, code_mac, language, interpreter, address_protected, recorded_at)
-        VALUES (a_client, 1, sealed_client, case_open.name_mac, case_open.born_mac, case_open.code_mac, a_language, an_interpreter, false, now);
+        registered.client := a_client; registered.sealed := sealed_client; registered.language := a_language; registered.interpreter := an_interpreter;
+        registered.name_mac := case_open.name_mac; registered.born_mac := case_open.born_mac; registered.code_mac := case_open.code_mac; registered.address_protected := false;
+        PERFORM vault.append_about(registered, now);
         IF code_mac IS NOT NULL THEN
             INSERT INTO vault.client_code (code_mac, client, recorded_at) VALUES (case_open.code_mac, a_client, now);
         END IF;

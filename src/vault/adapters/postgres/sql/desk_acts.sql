@@ -51,6 +51,7 @@ DECLARE
     t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     f vault.difference;
+    taken vault.client_about;
 BEGIN
     IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     SELECT x.* INTO f FROM vault.difference x JOIN vault.client_case c ON c.id = x.case_id AND c.controller = t.agency
@@ -66,9 +67,8 @@ BEGIN
     INSERT INTO vault.difference_end (difference, outcome, professional, entry, recorded_at)
     VALUES (f.id, an_outcome, t.professional, e.id, now) ON CONFLICT DO NOTHING;
     IF FOUND AND an_outcome = 'taken' THEN
-        INSERT INTO vault.client_about (client, n, sealed, name_mac, born_mac, code_mac, language, interpreter, address_protected, recorded_at)
-        SELECT a.client, a.n + 1, difference_end.sealed, a_name_mac, a.born_mac, a.code_mac, a.language, a.interpreter, a.address_protected, now
-        FROM vault.client_about a WHERE a.client = f.client ORDER BY a.n DESC LIMIT 1;
+        taken.client := f.client; taken.sealed := difference_end.sealed; taken.name_mac := a_name_mac;
+        PERFORM vault.append_about(taken, now);
     END IF;
     RETURN vault.conclude(e, 'done', NULL, NULL);
 END

@@ -12,7 +12,18 @@ LANGUAGE sql STABLE
 RETURN (SELECT jsonb_build_object('n', a.n, 'about', vault.b64(a.sealed), 'language', a.language, 'address_protected', a.address_protected)
     FROM vault.client_about a WHERE a.client = a_client ORDER BY a.n DESC LIMIT 1);
 
--- Append what is registered from now on; a missing argument stays as it was. sealed holds name, birth day and code;
+-- Append what is registered from now on: what is null in changed stays as it was. The first row of a client comes from here too.
+CREATE OR REPLACE FUNCTION vault.append_about(changed vault.client_about, as_of timestamptz) RETURNS void
+LANGUAGE sql VOLATILE
+BEGIN ATOMIC
+    INSERT INTO vault.client_about (client, n, sealed, name_mac, born_mac, code_mac, language, interpreter, address_protected, recorded_at)
+    SELECT changed.client, coalesce(a.n, 0) + 1, coalesce(changed.sealed, a.sealed), coalesce(changed.name_mac, a.name_mac),
+        coalesce(changed.born_mac, a.born_mac), coalesce(changed.code_mac, a.code_mac), coalesce(changed.language, a.language),
+        coalesce(changed.interpreter, a.interpreter), coalesce(changed.address_protected, a.address_protected), as_of
+    FROM (SELECT) one LEFT JOIN (SELECT * FROM vault.client_about x WHERE x.client = changed.client ORDER BY x.n DESC LIMIT 1) a ON true;
+END;
+
+-- Register what changed; a missing argument stays as it was. sealed holds name, birth day and code;
 -- sealed_otherwise the same with the code as it was, for a code that stands for another person: that one is not taken over,
 -- a records officer hears of it, and the caller is answered as always, since they may not know of the other person.
 CREATE OR REPLACE FUNCTION vault.client_change(secret bytea, a_client uuid, a_n integer, sealed bytea, sealed_otherwise bytea,
@@ -26,6 +37,7 @@ DECLARE
     t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     whose uuid;
+    changed vault.client_about;
 BEGIN
     IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'client-change', now);
@@ -38,11 +50,10 @@ BEGIN
     e.facts := concat_ws(' ', CASE WHEN a_name_mac IS NOT NULL THEN 'name' END, CASE WHEN a_code_mac IS NOT NULL THEN 'personal-identity-code' END,
         CASE WHEN a_language IS NOT NULL THEN 'language' END, CASE WHEN is_protected IS NOT NULL THEN 'address-protected' END);
     SELECT k.client INTO whose FROM vault.client_code k WHERE k.code_mac = a_code_mac;
-    INSERT INTO vault.client_about (client, n, sealed, name_mac, born_mac, code_mac, language, interpreter, address_protected, recorded_at)
-    SELECT a.client, a.n + 1, CASE WHEN whose <> a_client THEN sealed_otherwise ELSE client_change.sealed END, coalesce(a_name_mac, a.name_mac), a.born_mac,
-        CASE WHEN whose <> a_client THEN a.code_mac ELSE coalesce(a_code_mac, a.code_mac) END,
-        coalesce(a_language, a.language), a.interpreter, coalesce(is_protected, a.address_protected), now
-    FROM vault.client_about a WHERE a.client = a_client AND a.n = a_n;
+    changed.client := a_client; changed.name_mac := a_name_mac; changed.language := a_language; changed.address_protected := is_protected;
+    changed.sealed := CASE WHEN whose <> a_client THEN sealed_otherwise ELSE client_change.sealed END;
+    changed.code_mac := CASE WHEN whose <> a_client THEN NULL ELSE a_code_mac END;
+    PERFORM vault.append_about(changed, now);
     IF whose <> a_client THEN
         INSERT INTO vault.difference (id, client, case_id, fields, recorded_at)
         SELECT vault.uuid7(now), a_client, c.id, '{personal_identity_code}', now FROM vault.client_case c

@@ -170,16 +170,17 @@ DECLARE
     now timestamptz := vault.clock();
     t vault.token := vault.live_asker(secret, now);
     e vault.entry;
+    spoken vault.client_about;
 BEGIN
     IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'client-language', now);
     e.facts := a_language;
     IF NOT vault.acts_for(t, t.client, NULL, now) THEN RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL); END IF;
     PERFORM vault.move('client:' || t.client);
-    INSERT INTO vault.client_about (client, n, sealed, name_mac, born_mac, code_mac, language, interpreter, address_protected, recorded_at)
-    SELECT a.client, a.n + 1, a.sealed, a.name_mac, a.born_mac, a.code_mac, a_language, a.interpreter, a.address_protected, now
-    FROM (SELECT * FROM vault.client_about x WHERE x.client = t.client ORDER BY x.n DESC LIMIT 1) a
-    WHERE a.language <> a_language;
+    IF vault.registered_json(t.client) ->> 'language' <> a_language THEN
+        spoken.client := t.client; spoken.language := a_language;
+        PERFORM vault.append_about(spoken, now);
+    END IF;
     RETURN vault.conclude(e, 'done', NULL, jsonb_build_object('language', a_language));
 END
 $act$;
