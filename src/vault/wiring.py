@@ -82,6 +82,7 @@ from vault.services.openings import Openings
 from vault.services.persons import Persons
 from vault.services.proofs import Prover
 from vault.services.requests import Requests
+from vault.services.restrictions import Restrictions
 from vault.services.sequencer import log_vkey
 from vault.services.sessions import Sessions, SessionTimes
 from vault.services.sign_in import IdentityProviders, SignIn
@@ -240,6 +241,7 @@ class Desks(msgspec.Struct, frozen=True):
     desk: Desk
     withholding: Withholding
     misfiled: MisfiledDesk
+    restrictions: Restrictions
 
 
 def make_desks(parts: Parts) -> Desks:
@@ -250,6 +252,7 @@ def make_desks(parts: Parts) -> Desks:
         desk=Desk(door, keyring),
         withholding=Withholding(door, keyring, store, parts.documents, PdfProcess()),
         misfiled=MisfiledDesk(door, keyring, store),
+        restrictions=Restrictions(door, keyring),
     )
 
 
@@ -271,7 +274,7 @@ def build_app(
     routers = [
         oauth_router(parts.oauth), cases_router(parts.cases, parts.persons), documents_router(parts.documents), consents_router(parts.consents), closing_router(parts.closing),
         me_router(Mine(parts.door, parts.keyring), parts.documents, parts.consents),
-        my_requests_router(desks.requests), desk_router(desks.desk, desks.withholding, desks.misfiled),
+        my_requests_router(desks.requests), desk_router(desks.desk, desks.withholding, desks.misfiled, desks.restrictions),
         transfers_router(parts.transfers), archive_requests_router(parts.transfers), openings_router(Openings(parts.door)), my_log_router(Openings(parts.door)),
         authorities_router(authorities), keys_router(relying),
         exports_router(parts.exports),
@@ -283,7 +286,8 @@ def build_app(
         openings=Openings(parts.door), requests=desks.requests, authorities=authorities, releasing=release_to,
     )  # fmt: skip
     records_parts = RecordsParts(
-        desk=desks.desk, withholding=desks.withholding, misfiled=desks.misfiled, documents=parts.documents, releasing=release_to
+        desk=desks.desk, withholding=desks.withholding, misfiled=desks.misfiled, restrictions=desks.restrictions,
+        documents=parts.documents, releasing=release_to,
     )  # fmt: skip
     staff = [
         records_router(records_parts, require_session),

@@ -119,6 +119,9 @@ class Life:
         [kela] = [n for n in must(self.officer.get(f"/v1/requests/{names}/names"))["items"] if n["agency"] == "kela"]
         self._step(names, "answer", {"text": "hän oli", "names": [kela["id"]]})
         self.me("/requests", {"kind": "correction", "text": "väärä päivä"})
+        kept = self.me("/requests", {"kind": "restriction", "ground": "claim", "document": self.closed})["id"]
+        self._step(kept, "answer", {"text": "rajoitamme"})
+        self._step(kept, "restriction/notice", {"ends_from": "2031-01-31", "text": "peruste päättyy"})
 
     def _checked(self, document: str, decision: dict[str, Any]) -> None:
         made = self.me("/requests", {"kind": "export-review", "document": document})["id"]

@@ -126,8 +126,8 @@ COMPARED: dict[str, Compared] = {
         each("consents", "id", "provisions", "given_at", "recorded_at", of="withdrawals"),
     ),
     "prohibition": Compared(
-        f"SELECT t.id, t.case_id, t.pause, t.protected_classes, {AT} FROM vault.prohibition t WHERE t.client = :client",
-        each("prohibitions", "id", "case", "pause", "protected_classes", "recorded_at"),
+        f"SELECT t.id, t.case_id, t.pause, t.protected_classes, t.request, {AT} FROM vault.prohibition t WHERE t.client = :client",
+        each("prohibitions", "id", "case", "pause", "protected_classes", "request", "recorded_at"),
     ),
     "prohibition_end": Compared(
         f"SELECT t.prohibition, {AT} FROM vault.prohibition_end t JOIN vault.prohibition b ON b.id = t.prohibition WHERE b.client = :client",
@@ -154,13 +154,17 @@ COMPARED: dict[str, Compared] = {
         " WHERE a.client = :client", each("authorities", "state", "at", of="bars"),
     ),
     "request": Compared(
-        "SELECT t.id, t.kind, t.controller, t.case_id, t.document, t.about_entry, t.received_how, t.received_on, t.first_day, t.last_day"
+        "SELECT t.id, t.kind, t.controller, t.case_id, t.document, t.about_entry, t.received_how, t.received_on, t.first_day, t.last_day, t.ground"
         " FROM vault.request t WHERE t.client = :client",
-        each("requests", "id", "kind", "controller.agency", "case", "document", "entry", "received_how", "received_on", "from", "until"),
+        each("requests", "id", "kind", "controller.agency", "case", "document", "entry", "received_how", "received_on", "from", "until", "ground"),
     ),
     "request_state": Compared(
         f"SELECT t.request, t.state, t.due_on, t.provision, {AT} FROM vault.request_state t WHERE t.request IN {REQUESTS}",
         each("requests", "state", "due_on", "provision", "at", of="steps"),
+    ),
+    "restriction_notice": Compared(
+        f"SELECT t.request, t.ends_from, {AT} FROM vault.restriction_notice t WHERE t.request IN {REQUESTS}",
+        lambda of: [(one["id"], one["restriction"]["ends_from"], one["restriction"]["told_at"]) for one in of("requests") if one["restriction"] and one["restriction"]["told_at"]],
     ),
     "request_look": Compared(f"SELECT t.request, t.document, {AT} FROM vault.request_look t WHERE t.request IN {REQUESTS}", each("requests", "document", "at", of="looks")),
     "request_name": Compared(

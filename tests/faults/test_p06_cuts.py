@@ -123,6 +123,21 @@ def supersede(scene: Scene) -> None:
     scene.caller.consent(scene.case, [permit("kela", purposes=["care"])], replaces=scene.consent)
 
 
+def restrict(scene: Scene) -> None:
+    """A records officer grants the client's request for restriction of processing (GDPR Art. 18)."""
+    officer = scene.caller.by("pirha-1004")
+    client = must(officer.post("/v1/requests/find-client", {"case": scene.case}))["items"][0]["id"]
+    wish = {
+        "client": client,
+        "kind": "restriction",
+        "ground": "unlawful",
+        "received_how": "phone",
+        "received_on": "2026-01-07",
+    }
+    made = must(officer.post("/v1/requests", wish | {"identified_how": "known-in-person", "document": scene.document}))
+    must(officer.post(f"/v1/requests/{made['id']}/answer", {"text": "rajoitamme"}))
+
+
 def die(scene: Scene) -> None:
     client = scene.caller.service.one("SELECT client FROM vault.client_case WHERE id = $1", scene.case)
     must(scene.caller.coordinator.patch(f"/v1/clients/{client}", {"died_on": "2026-03-01"}))
@@ -157,7 +172,7 @@ def test_p06_the_end_of_an_identity_provider_cuts_what_its_sessions_read(service
     assert_cut(downloads, acknowledged, scene)
 
 
-@pytest.mark.parametrize("act", [end_membership, retract, withdraw_one_clause, prohibit, supersede, die])
+@pytest.mark.parametrize("act", [end_membership, retract, withdraw_one_clause, prohibit, restrict, supersede, die])
 def test_p06_every_end_of_a_permit_cuts(service: Service, caller: Caller, act: Callable[[Scene], None]) -> None:
     scene = Scene(caller)
     downloads, acknowledged = cut_by(scene.downloads(service, 3), lambda: act(scene))

@@ -52,7 +52,7 @@ def test_22_a_wish_to_restrict_processing_is_answered_with_the_exception_of_the_
     """domain.md §14 no. 22: GDPR Art. 18 does not apply there (FI 381/2023 § 12)."""
     code, born = personal_code()
     case = begun(scene, code, born)
-    wish = {"kind": "correction", "case": case, "text": "Rajoittakaa tietojeni käsittelyä."}
+    wish = {"kind": "restriction", "ground": "unlawful", "case": case, "text": "Rajoittakaa tietojeni käsittelyä."}
     with browser(scene.service, client_session(scene.service, code)) as hers:
         made = must(hers.post("/v1/me/requests", json=wish))["id"]
         decision = {"provision": "381-2023-12", "reason": "oikeutta ei ole tässä yhteistyössä", "told": True}

@@ -11,12 +11,14 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from vault.api.asking import AnyRequest, Cursor, Limit, id_for, listed, secret_of
+from vault.api.restrictions import restriction_handlers
 from vault.api.session import require_token_or_session
 from vault.api.strict import read_strictly, require_plain
 from vault.model import DocumentId
 from vault.services.desk import Desk, Recorded
 from vault.services.misfiled import MisfiledDesk
 from vault.services.requests import NewRequest, Requests
+from vault.services.restrictions import Restrictions
 from vault.services.withholding import DocumentDecision, Withholding
 from vault.web.session import require_client
 
@@ -50,7 +52,10 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Refuse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``text`` answers what is not refused, when the refusal is ``partly``; ``told`` False keeps the reason from the person."""
+    """``text`` answers what is not refused, when the refusal is ``partly``; ``told`` False keeps the reason from the person.
+
+    ``papers`` are those whose processing is restricted, where the rest of a request for restriction is refused.
+    """
 
     provision: str
     reason: str
@@ -58,6 +63,7 @@ class Refuse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     partly: bool = False
     text: str = ""
     names: list[uuid.UUID] = []
+    papers: list[uuid.UUID] = []
 
 
 class NewLook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,14 +129,20 @@ def my_requests_router(requests: Requests) -> Router:
     )
 
 
-def desk_router(desk: Desk, withholding: Withholding, misfiled: MisfiledDesk) -> Router:
+def desk_router(desk: Desk, withholding: Withholding, misfiled: MisfiledDesk, restrictions: Restrictions) -> Router:
     """The records officer's routes: by a token with that role, or by a session."""
     return Router(
         "/v1",
         guards=[require_token_or_session, require_plain],
         before_request=read_strictly,
         tags=["desk"],
-        route_handlers=[*_queue(desk), *_steps(desk), *_papers(desk, withholding), *_corrections(misfiled)],
+        route_handlers=[
+            *_queue(desk),
+            *_steps(desk),
+            *_papers(desk, withholding),
+            *_corrections(misfiled),
+            *restriction_handlers(restrictions),
+        ],
     )
 
 
@@ -203,7 +215,7 @@ def _steps(desk: Desk) -> list[HTTPRouteHandler]:
         """Refuse the request or a part of it: a written decision with the way to the ombudsman."""
         done = await desk.refuse(
             secret_of(request), asked, provision=data.provision, reason=data.reason, told=data.told, text=data.text,
-            names=data.names, partly=data.partly,
+            names=data.names, papers=data.papers, partly=data.partly,
         )  # fmt: skip
         return told(asked, done)
 

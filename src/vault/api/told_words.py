@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from vault.rules.catalogue import VOCABULARIES, Kind
-from vault.rules.requests import IDENTIFIED_HOW, RECEIVED_HOW
+from vault.rules.requests import GROUNDS, IDENTIFIED_HOW, RECEIVED_HOW
 
 Document = dict[str, Any]
 
@@ -29,13 +29,15 @@ _OWN: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("NewExport", "language"): ("fi", "sv", "en"),
     ("DifferenceChoice", "outcome"): ("kept", "taken"),
     ("MisfiledChoice", "decision"): ("in-place", "destroyed"),
+    ("NewRequest", "ground"): tuple(GROUNDS),
+    ("Recorded", "ground"): tuple(GROUNDS),
     ("DocumentDecision", "how"): ("open", "withheld", "pages-withheld"),
     ("transfers_Answer", "outcome"): ("given", "refused", "not-found"),
     ("NewAuthority", "scope"): ("see", "act"),
     ("NewAuthority", "kind"): ("guardian", "continuing-power", "authorised"),
 }
 _DAYS: Final = frozenset({
-    "born", "dated", "died_on", "from", "received_on", "signed_on", "until", "valid_from", "valid_until",
+    "born", "dated", "died_on", "ends_from", "from", "received_on", "signed_on", "until", "valid_from", "valid_until",
 })  # fmt: skip
 _ID: Final = "01990000-0000-7000-8000-000000000000"
 _ANY: Final = [{"any": True}]
@@ -76,13 +78,14 @@ EXAMPLES: Final[Mapping[str, tuple[Document, ...]]] = {
     ),
     "patch /v1/me": ({"language": "sv"},),
     "post /v1/me/prohibitions": ({"recipients": [{"agency": "te-palvelut"}]},),
-    "post /v1/me/requests": ({"kind": "log-names"}, {"kind": "correction", "text": "Päivä on väärä"}),
+    "post /v1/me/requests": ({"kind": "log-names"}, {"kind": "correction", "text": "Päivä on väärä"}, {"kind": "restriction", "ground": "accuracy", "text": "Päivä on väärä"}),
     "post /v1/me/exports": ({}, {"without_large": True, "language": "fi"}),
     "post /v1/requests": ({"client": _ID, "kind": "self-access", "received_how": "paper", "received_on": "2026-03-02"},),
     "post /v1/requests/{asked}/identify": ({"identified_how": "identity-document"},),
     "post /v1/requests/{asked}/answer": ({"text": "Vastaus pyyntöösi"},),
     "post /v1/requests/{asked}/extend": ({"notice": "Tarvitsemme lisää aikaa"},),
     "post /v1/requests/{asked}/looks": ({"document": _ID, "reason": "sivullisen tiedot tarkistetaan"},),
+    "post /v1/requests/{asked}/restriction/notice": ({"ends_from": "2031-01-31", "text": "Tieto on tarkistettu"},),
     "post /v1/requests/{asked}/fee": ({"cents": 500, "reason": "toinen kerta vuoden sisällä"},),
     "post /v1/differences/{difference}": ({"outcome": "kept"},),
     "post /v1/misfiled/{document}/decision": ({"decision": "in-place", "reason": "oikean henkilön paperi"},),

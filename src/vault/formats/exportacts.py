@@ -96,8 +96,23 @@ class AtArchive(msgspec.Struct, frozen=True):
     answered_on: str | None = None
 
 
+class Restricted(msgspec.Struct, frozen=True):
+    """Processing that was restricted; ``papers`` is null for all papers of the cases. From the day ``ends_from`` it may end."""
+
+    since: str
+    ended_at: str | None
+    cases: list[str]
+    papers: list[str] | None
+    told_at: str | None = None
+    ends_from: str | None = None
+    told: str | None = None
+
+
 class Asked(msgspec.Struct, frozen=True):
-    """Something you asked for that has a clock: a check of what waits, names, older entries, a correction, an explanation."""
+    """Something you asked for that has a clock: a check of what waits, names, older entries, a correction, an explanation, restriction.
+
+    ``ground`` is the one of GDPR Art. 18(1) that a restriction was asked for on; ``restriction`` what was put into force.
+    """
 
     id: str
     kind: str
@@ -119,6 +134,8 @@ class Asked(msgspec.Struct, frozen=True):
     names: list[Named]
     at_archive: list[AtArchive]
     fee: Fee | None = None
+    ground: str | None = None
+    restriction: Restricted | None = None
 
 
 class Authority(msgspec.Struct, frozen=True):

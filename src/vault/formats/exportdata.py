@@ -262,7 +262,10 @@ class Consent(msgspec.Struct, frozen=True):
 
 
 class Prohibition(msgspec.Struct, frozen=True):
-    """A standing deny of the client's; null lists mean everybody, everything. ``pause``: the one press that denies all."""
+    """A standing deny of the client's; null lists mean everybody, everything. ``pause``: the one press that denies all.
+
+    ``request``: the processing is restricted, as that request asked; a records officer ends it, after telling the client.
+    """
 
     id: str
     case: str | None
@@ -277,6 +280,7 @@ class Prohibition(msgspec.Struct, frozen=True):
     dated_from: str | None
     dated_until: str | None
     protected_classes: list[str] | None
+    request: str | None = None
 
 
 class Answer(msgspec.Struct, frozen=True):

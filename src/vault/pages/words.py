@@ -15,7 +15,7 @@ from vault.rules import catalogue
 from vault.rules.days import HELSINKI
 from vault.rules.reasons import Basis, Reason
 from vault.rules.reasons import text as explanation
-from vault.rules.requests import CLOCKS, PROVISIONS
+from vault.rules.requests import CLOCKS, GROUNDS, PROVISIONS
 
 # English as Finnish authorities write it: day before month.
 _LOCALES = {"fi": "fi_FI", "sv": "sv_FI", "en": "en_GB"}
@@ -37,7 +37,7 @@ class Words:
             "listed": self.listed, "names": self.names, "party": self.party, "role": self.role, "purpose": self.purpose,
             "process": self.process, "document_type": self.document_type, "protected_class": self.protected_class,
             "action": self.action, "language_name": self.language_name, "capacity": self.capacity,
-            "verification": self.verification, "reason": self.reason, "law": self.law, "law_meaning": self.law_meaning, "clock_law": self.clock_law, "first_upper": first_upper, "first_lower": first_lower, "iso": iso,
+            "verification": self.verification, "reason": self.reason, "law": self.law, "law_meaning": self.law_meaning, "clock_law": self.clock_law, "ground": self.ground, "first_upper": first_upper, "first_lower": first_lower, "iso": iso,
         }  # fmt: skip
 
     def day(self, value: str | dt.date | dt.datetime | None) -> str:
@@ -133,6 +133,10 @@ class Words:
     def clock_law(self, source: str) -> str:
         """The law behind a request's clock."""
         return CLOCKS[source].in_language(self.language) if source in CLOCKS else source
+
+    def ground(self, code: str) -> str:
+        """The ground that a restriction is asked for on, as the person says it."""
+        return GROUNDS[code].in_language(self.language) if code in GROUNDS else code
 
     def _name(self, table: Mapping[str, catalogue.Named], code: str) -> str:
         return table[code].name(self.language) if code in table else code

@@ -2,14 +2,15 @@
 
 The clocks stand in the database (vault.request_kind); the steps are the same table as vault.request_next. A provision is
 told with the answer; the way to the ombudsman is told with every refusal.
-Source: GDPR Art. 12(3)-(6), 15, 16; FI 703/2023 § 11; FI 381/2023 § 12; FI 1050/2018 § 34; FI 621/1999 § 11, § 25; design.md §3.3.
+Source: GDPR Art. 12(3)-(6), 15, 16, 18; FI 703/2023 § 11, § 12; FI 381/2023 § 12; FI 1050/2018 § 34; FI 621/1999 § 11, § 25; design.md §3.3.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Final
 
 import msgspec
 
@@ -22,6 +23,7 @@ class RequestKind(StrEnum):
     EXPORT_REVIEW = "export-review"  # that papers which wait are checked
     SELF_ACCESS = "self-access"  # one's own data, asked for on paper, by phone or in person
     CORRECTION = "correction"
+    RESTRICTION = "restriction"  # of processing (GDPR Art. 18)
     EXPLANATION = "explanation"  # "ask why": the grounds of one entry of the log
     LOG_NAMES = "log-names"
     LOG_OLDER = "log-older"
@@ -75,13 +77,14 @@ class Provision(msgspec.Struct, frozen=True):
     """Why something may be kept from a person: the law, and what it says in plain words.
 
     ``judged`` says that a named professional of health or social care decides it; ``documents`` that papers can be
-    withheld on it (the others refuse a request as a whole).
+    withheld on it (the others refuse a request as a whole); ``only`` the kind of request that it speaks of, if of one alone.
     """
 
     law: Words
     meaning: Words
     judged: bool = False
     documents: bool = True
+    only: RequestKind | None = None
 
 
 _GDPR = Words(
@@ -103,6 +106,7 @@ CLOCKS: Mapping[str, Words] = MappingProxyType(
     {
         "GDPR Art. 12(3), 15": _articles(12, 15),
         "GDPR Art. 12(3), 16": _articles(12, 16),
+        "GDPR Art. 12(3), 18": _articles(12, 18),
         "GDPR Art. 12(3); FI 703/2023 § 11": Words(
             f"{_articles(12).fi}; {_LOG_LAW.fi}",
             f"{_articles(12).sv}; {_LOG_LAW.sv}",
@@ -117,6 +121,32 @@ CLOCKS: Mapping[str, Words] = MappingProxyType(
     }
 )
 """The law behind each clock of vault.request_kind, as people read it."""
+
+GROUNDS: Mapping[str, Words] = MappingProxyType(
+    {
+        "accuracy": Words(
+            "Tieto minusta ei pidä paikkaansa",
+            "En uppgift om mig stämmer inte",
+            "Something about me is not right",
+        ),
+        "unlawful": Words(
+            "Tietojani käsitellään lain vastaisesti, mutta en halua, että ne poistetaan",
+            "Mina uppgifter behandlas i strid med lagen, men jag vill inte att de raderas",
+            "My information is handled unlawfully, but I do not want it to be erased",
+        ),
+        "claim": Words(
+            "Tarvitsen tietoja valitusta, oikeudenkäyntiä tai muuta vaatimusta varten",
+            "Jag behöver uppgifterna för ett besvär, en rättegång eller ett annat anspråk",
+            "I need the information for an appeal, a court case or another claim",
+        ),
+        "objection": Words(
+            "Olen vastustanut tietojeni käsittelyä ja odotan vastausta",
+            "Jag har gjort en invändning mot behandlingen och väntar på svar",
+            "I have objected to the processing and wait for the answer",
+        ),
+    }
+)
+"""The four grounds of GDPR Art. 18(1), in the words of the person who asks."""
 
 PROVISIONS: Mapping[str, Provision] = MappingProxyType(
     {
@@ -238,6 +268,41 @@ PROVISIONS: Mapping[str, Provision] = MappingProxyType(
                 "In this cooperation there is no right to have the processing restricted.",
             ),
             documents=False,
+            only=RequestKind.RESTRICTION,
+        ),
+        "703-2023-12-health": Provision(
+            Words("asiakastietolaki (703/2023) 12 §", "kunduppgiftslagen (703/2023) 12 §", "Client Data Act (703/2023) § 12"),
+            Words(
+                "Rajoittaminen voisi vaarantaa vakavasti terveyttäsi tai hoitoasi.",
+                "Begränsningen kunde allvarligt äventyra din hälsa eller vård.",
+                "Restricting the processing could seriously endanger your health or your care.",
+            ),
+            documents=False,
+            only=RequestKind.RESTRICTION,
+        ),
+        "703-2023-12-rights": Provision(
+            Words("asiakastietolaki (703/2023) 12 §", "kunduppgiftslagen (703/2023) 12 §", "Client Data Act (703/2023) § 12"),
+            Words(
+                "Rajoittaminen voisi vaarantaa vakavasti sinun tai jonkun muun oikeuksia.",
+                "Begränsningen kunde allvarligt äventyra dina eller någon annans rättigheter.",
+                "Restricting the processing could seriously endanger your rights or somebody else's.",
+            ),
+            documents=False,
+            only=RequestKind.RESTRICTION,
+        ),
+        "gdpr-18": Provision(
+            Words(
+                "yleinen tietosuoja-asetus 18 artikla",
+                "allmänna dataskyddsförordningen artikel 18",
+                "General Data Protection Regulation Art. 18",
+            ),
+            Words(
+                "Mikään laissa mainituista syistä ei täyty.",
+                "Ingen av de grunder som lagen nämner uppfylls.",
+                "None of the grounds that the law names applies.",
+            ),
+            documents=False,
+            only=RequestKind.RESTRICTION,
         ),
         "703-2023-11": Provision(
             Words("asiakastietolaki (703/2023) 11 §", "kunduppgiftslagen (703/2023) 11 §", "Client Data Act (703/2023) § 11"),
@@ -256,6 +321,37 @@ OMBUDSMAN = Words(
     "Om du är av annan åsikt kan du föra saken till dataombudsmannen: tietosuoja.fi. Det är avgiftsfritt.",
     "If you disagree, you can take the matter to the Data Protection Ombudsman: tietosuoja.fi. It is free of charge.",
 )
+
+
+NO_RESTRICTION: Final = ("tym", "381-2023-12")
+"""The process without a right to restriction, and the provision that says so (FI 381/2023 § 12)."""
+
+
+def provisions_for(kind: str, processes: Collection[str] = ()) -> dict[str, Provision]:
+    """The provisions on which a request of that kind, about cases in those processes, can be refused.
+
+    Source: GDPR Art. 18; FI 703/2023 § 12; FI 381/2023 § 12.
+    """
+    process, excepted = NO_RESTRICTION
+    if kind != RequestKind.RESTRICTION:
+        return {code: one for code, one in PROVISIONS.items() if one.only in (None, kind)}
+    found = {code: one for code, one in PROVISIONS.items() if one.only == kind}
+    found |= {code: PROVISIONS[code] for code in ("gdpr-12-5", "gdpr-12-6")}
+    if process in processes:
+        return {excepted: found[excepted]} | found  # it is told first
+    del found[excepted]
+    return found
+
+
+def require_provision_for(code: str, kind: str, processes: Collection[str]) -> None:
+    """That a request of that kind can be refused on this provision.
+
+    Raises: InvalidInput otherwise.
+    Source: GDPR Art. 18; FI 703/2023 § 12; FI 381/2023 § 12.
+    """
+    usable = provisions_for(kind, processes)
+    if code not in usable:
+        raise InvalidInput("one of: " + ", ".join(usable), field="provision", code="unknown-provision")
 
 
 def require_provision(code: str, *, for_document: bool, field: str = "provision") -> Provision:

@@ -107,6 +107,7 @@ _LEFT: Final = {State.SENT, State.RECEIVED, State.VERIFIED, State.RETAINED}
 _WAITS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "hold": ("a hold keeps the case here", "who set it ends it, in the case"),
+        "restriction": ("the processing of these records is restricted", "the records officer ends the restriction"),
         "open-request": ("a person's request for their records is not answered yet", "the records officer answers it"),
         "unfinished-upload": ("a paper is still being filed", "it ends, or is given up, by itself"),
         "approvals": ("two archivists must approve", "two different archivists approve it"),
@@ -126,7 +127,7 @@ def waits(state: State, codes: Sequence[str]) -> list[Wait]:
     found = []
     for code in codes:
         what, do = _WAITS[code]
-        if code in {"hold", "open-request", "unfinished-upload"}:
+        if code in {"hold", "restriction", "open-request", "unfinished-upload"}:
             do = f"{do}; {_AFTER if state in _LEFT else _BEFORE}"
         found.append(Wait(code, what, do))
     return found

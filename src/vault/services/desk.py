@@ -17,7 +17,7 @@ from vault.ports import Done, Door, Keyring
 from vault.rules.catalogue import require_code
 from vault.rules.days import helsinki_day, parse_day
 from vault.rules.identity_code import parse_identity_code
-from vault.rules.requests import IDENTIFIED_HOW, RECEIVED_HOW, require_provision
+from vault.rules.requests import IDENTIFIED_HOW, RECEIVED_HOW, require_provision, require_provision_for
 from vault.services.cases import Page, unbase64
 from vault.services.documents import DocumentAbout
 from vault.services.request_views import Opener, RequestView, open_name, request_view
@@ -70,6 +70,7 @@ class DeskRequest(msgspec.Struct, frozen=True):
     request: RequestView
     client: DeskClient
     documents: list[DeskDocument] = []
+    processes: list[str] = []
 
 
 class NameFound(msgspec.Struct, frozen=True):
@@ -98,13 +99,14 @@ class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     entry: uuid.UUID | None = None
     text: str = ""
     special_reason: str = ""
+    ground: str | None = None
     from_: str | None = msgspec.field(default=None, name="from")
     until: str | None = None
 
     def asked(self) -> NewRequest:
         return NewRequest(
             kind=self.kind, case=self.case, document=self.document, entry=self.entry, text=self.text,
-            special_reason=self.special_reason, from_=self.from_, until=self.until,
+            special_reason=self.special_reason, ground=self.ground, from_=self.from_, until=self.until,
         )  # fmt: skip
 
 
@@ -176,6 +178,7 @@ class Desk:
             request=request_view(item, helsinki_day(listed.at), opener),
             client=self._client(listed, item["client"], item),
             documents=[self._document(listed, one) for one in item["documents"]],
+            processes=item["processes"],
         )
         return whole, self._promise(listed)
 
@@ -210,7 +213,7 @@ class Desk:
 
         Raises: Conflict while papers wait, or while nobody has said how the person was identified.
         """
-        about = {"names": [str(name) for name in names]}
+        about = {"names": _texts(names)}
         return await self._step(secret, request, "answer", about, text=require_text("text", text))
 
     async def refuse(
@@ -223,16 +226,18 @@ class Desk:
         told: bool,
         text: str = "",
         names: list[uuid.UUID] | None = None,
+        papers: list[uuid.UUID] | None = None,
         partly: bool = False,
     ) -> Done:
         """Refuse a request, or a part of it: a written decision with its provision, its reason and the way to the ombudsman.
 
-        ``told`` False keeps the reason from the person, where telling it would defeat the restriction.
+        ``told`` False keeps the reason from the person, where telling it would defeat the restriction. ``papers`` are those
+        whose processing is restricted where the rest of a request for that is refused.
         """
         require_provision(provision, for_document=False)
         step = "refuse-part" if partly else "refuse"
         answer = require_text("text", text) if partly else text.strip() or None
-        about = {"provision": provision, "told": told, "names": [str(name) for name in names or []]}
+        about = {"provision": provision, "told": told, "names": _texts(names), "papers": _texts(papers)}
         return await self._step(secret, request, step, about, text=answer, reason=require_text("reason", reason))
 
     async def look(
@@ -267,6 +272,8 @@ class Desk:
             if text is not None:
                 sealed = self._keyring.seal(listed, key, f"request.step|{request}", text.encode())
             if reason is not None:
+                [item] = items_of(listed)
+                require_provision_for(about["provision"], item["kind"], item["processes"])
                 sealed_reason = self._keyring.seal(listed, key, f"request.refusal|{request}", reason.encode())
         return await self._door.act("request_step", secret, request, step, about, sealed, sealed_reason)
 
@@ -275,15 +282,7 @@ class Desk:
         return listed, f"register:{items_of(listed)[0]['client']}"
 
     def _client(self, listed: Clearance, client: str, item: dict[str, Any]) -> DeskClient:
-        registered = item["registered"]
-        opened = self._keyring.open(
-            listed, f"register:{client}", f"client.about|{client}", unbase64(registered["about"])
-        )
-        given = msgspec.json.decode(opened, type=_Given)
-        return DeskClient(
-            id=uuid.UUID(str(client)), name=given.name, born=given.born, language=registered["language"],
-            address_protected=registered["address_protected"], cases=msgspec.convert(item.get("cases") or [], list[DeskCase]),
-        )  # fmt: skip
+        return open_client(self._keyring, listed, client, item)
 
     def _document(self, listed: Clearance, item: dict[str, Any]) -> DeskDocument:
         parent = f"case:{item['case']}" if item["key_parent"] == "case" else f"register:{item['client']}"
@@ -295,6 +294,21 @@ class Desk:
 
     def _promise(self, listed: Clearance) -> str:
         return self._door.promise(listed.entry, listed.leaf, listed.at)
+
+
+def open_client(keyring: Keyring, listed: Clearance, client: str, item: dict[str, Any]) -> DeskClient:
+    """The person as registered, of an item that holds ``registered`` and, where they are shown, ``cases``."""
+    registered = item["registered"]
+    opened = keyring.open(listed, f"register:{client}", f"client.about|{client}", unbase64(registered["about"]))
+    given = msgspec.json.decode(opened, type=_Given)
+    return DeskClient(
+        id=uuid.UUID(str(client)), name=given.name, born=given.born, language=registered["language"],
+        address_protected=registered["address_protected"], cases=msgspec.convert(item.get("cases") or [], list[DeskCase]),
+    )  # fmt: skip
+
+
+def _texts(ids: list[uuid.UUID] | None) -> list[str]:
+    return [str(one) for one in ids or []]
 
 
 def require_text(field: str, text: str) -> str:

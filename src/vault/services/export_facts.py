@@ -24,6 +24,7 @@ from vault.formats.exportacts import (
     Look,
     Named,
     Notice,
+    Restricted,
 )
 from vault.formats.exportdata import (
     FORMAT,
@@ -233,7 +234,19 @@ class Facts:
         request = item["id"]
         sealed = self._maybe(self._register, f"request.text|{request}", item["text"])
         asked = msgspec.json.decode(sealed) if sealed else {}
-        kept = ("id", "kind", "received_on", "received_how", "state", "due_on", "case", "document", "entry", "until")
+        kept = (
+            "id",
+            "kind",
+            "received_on",
+            "received_how",
+            "state",
+            "due_on",
+            "case",
+            "document",
+            "entry",
+            "until",
+            "ground",
+        )
         return Asked(
             **{name: item[name] for name in kept}, from_=item["from"], controller=self._party(item["controller"]),
             text=asked.get("text", ""), special_reason=asked.get("special_reason", ""),
@@ -253,8 +266,17 @@ class Facts:
             at_archive=[
                 msgspec.convert(one | {"archive_name": _named(one["name"], self.language)}, AtArchive) for one in item["at_archive"]
             ],
-            fee=self._fee(item["fee"]),
+            fee=self._fee(item["fee"]), restriction=self._restriction(request, item["restriction"]),
         )  # fmt: skip
+
+    def _restriction(self, request: str, item: Mapping[str, Any] | None) -> Restricted | None:
+        if item is None:
+            return None
+        told = item["notice"] or {}
+        text = self._maybe(self._register, f"restriction.notice|{request}", told.get("text"))
+        return Restricted(
+            item["since"], item["ended_at"], item["cases"], item["papers"], told.get("at"), told.get("ends_from"), text
+        )
 
     def _decided(self, item: Mapping[str, Any]) -> Decided:
         reason = self._maybe(self._register, f"withholding.reason|{item['id']}", item["reason"])

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from vault.model import CaseId
-from vault.services.mine_views import MyCaseMember, MyReader, MyReaders, MyWay, Party
+from vault.services.mine_views import MyCaseMember, MyProhibition, MyReader, MyReaders, MyWay, Party
 
 
 class _Row(msgspec.Struct, frozen=True):
@@ -41,6 +41,7 @@ def arrange(facts: Mapping[str, Any], promise: str) -> MyReaders:
     return MyReaders(
         at=facts["at"], paused=facts["paused"], readers=readers, papers=facts["papers"], promise=promise,
         closed=[m for m in members if (m.case, m.party.agency) not in able],
+        restrictions=msgspec.convert(facts["restrictions"], list[MyProhibition]),
     )  # fmt: skip
 
 

@@ -273,7 +273,11 @@ class MyConsent(msgspec.Struct, frozen=True):
 
 
 class MyProhibition(Scope, frozen=True, kw_only=True):
-    """A standing deny. ``case`` is None for all cases; ``pause`` marks the one press that denies everything."""
+    """A standing deny. ``case`` is None for all cases; ``pause`` marks the one press that denies everything.
+
+    ``request`` is the granted request for restriction that it comes from: a records officer ends that one, on the day
+    ``ends_from`` or after it, which the client was told before.
+    """
 
     id: uuid.UUID
     case: CaseId | None
@@ -281,6 +285,8 @@ class MyProhibition(Scope, frozen=True, kw_only=True):
     recorded_at: str
     in_force: bool
     ended_at: str | None = None
+    request: uuid.UUID | None = None
+    ends_from: str | None = None
 
 
 # ---------------------------------------------------------------- who can open my papers now
@@ -331,7 +337,8 @@ class MyReaders(msgspec.Struct, frozen=True):
     """Who can open the client's papers now, as the door would decide at ``at``.
 
     ``closed`` are members of today who can open nothing. While ``paused``, only what an organisation filed itself is left.
-    ``papers`` counts all the client's papers; it is what every reader's share is of.
+    ``papers`` counts all the client's papers; it is what every reader's share is of. ``restrictions`` bind on the client's own
+    request for restriction of processing.
     """
 
     at: str
@@ -340,6 +347,7 @@ class MyReaders(msgspec.Struct, frozen=True):
     closed: list[MyCaseMember]
     papers: int
     promise: str
+    restrictions: list[MyProhibition] = []
 
 
 class Acted(msgspec.Struct, frozen=True):

@@ -85,6 +85,27 @@ class NameTold(msgspec.Struct, frozen=True):
     roles: list[str]
 
 
+class EndNotice(msgspec.Struct, frozen=True):
+    """That a restriction will end: ``ends_from`` is the first day on which it may."""
+
+    ends_from: str
+    at: str
+    text: str | None = None
+
+
+class Restriction(msgspec.Struct, frozen=True):
+    """A restriction of processing that a granted request put into force; ``ended_at`` is None while it binds.
+
+    ``papers`` is None for all papers of ``cases``, later ones too.
+    """
+
+    since: str
+    cases: list[uuid.UUID]
+    papers: list[uuid.UUID] | None = None
+    ended_at: str | None = None
+    notice: EndNotice | None = None
+
+
 class RequestView(msgspec.Struct, frozen=True):
     """A request and its clock. ``due_on`` is the last day for the answer, ``clock`` the law that says so.
 
@@ -112,6 +133,7 @@ class RequestView(msgspec.Struct, frozen=True):
     case: uuid.UUID | None = None
     document: uuid.UUID | None = None
     entry: uuid.UUID | None = None
+    ground: str | None = None
     from_: str | None = msgspec.field(default=None, name="from")
     until: str | None = None
     asked: Asked | None = None
@@ -120,6 +142,7 @@ class RequestView(msgspec.Struct, frozen=True):
     documents_decided: list[Withheld] | None = None
     names: list[NameTold] | None = None
     fee: Fee | None = None
+    restriction: Restriction | None = None
 
 
 class Opener:
@@ -183,6 +206,15 @@ class Opener:
             id=uuid.UUID(row["id"]), cents=row["cents"], at=row["at"], reason=reason, accepted=row.get("accepted")
         )
 
+    def restriction(self, request: str, row: dict[str, Any] | None) -> Restriction | None:
+        """What is in force, with its notice."""
+        if row is None:
+            return None
+        told = row["notice"]
+        if told is not None:
+            told = told | {"text": self.text(f"restriction.notice|{request}", told["text"])}
+        return msgspec.convert(row | {"notice": told}, Restriction)
+
     def names(self, rows: list[dict[str, Any]]) -> list[NameTold]:
         return [
             NameTold(name=open_name(self._keyring, row), agency=row["agency"], roles=row["roles"] or []) for row in rows
@@ -211,8 +243,9 @@ def request_view(item: dict[str, Any], today: dt.date, opener: Opener | None = N
         view, asked=opener.asked(request, item["text"]), steps=opener.steps(request, item["states"]),
         looks=opener.looks(item["looks"]), documents_decided=opener.withheld(item["withholdings"]),
         names=opener.names(item["names"]), fee=opener.fee(item["fee"]),
+        restriction=opener.restriction(request, item["restriction"]),
     )  # fmt: skip
 
 
-_OPENED = {"asked", "steps", "looks", "documents_decided", "names", "fee"}
+_OPENED = {"asked", "steps", "looks", "documents_decided", "names", "fee", "restriction"}
 _PLAIN = tuple(name for name in RequestView.__struct_fields__ if name not in _OPENED)

@@ -1,7 +1,7 @@
-"""A person's own requests: names from the log, its older entries, corrections, explanations, checks of what waits.
+"""A person's own requests: names from the log, its older entries, corrections, restrictions, explanations, checks of what waits.
 
 One public function is one act: asked at the door, logged, done in one transaction.
-Source: GDPR Art. 12, 15, 16; FI 703/2023 § 11; design.md §3.3.
+Source: GDPR Art. 12, 15, 16, 18; FI 703/2023 § 11; design.md §3.3.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from vault.errors import InvalidInput
 from vault.model import Act, Clearance, TokenSecret
 from vault.ports import Done, Door, Keyring
 from vault.rules.days import helsinki_day, parse_day
-from vault.rules.requests import RequestKind
+from vault.rules.requests import GROUNDS, RequestKind
 from vault.services.cases import Page, page_of
 from vault.services.request_views import Asked, Opener, RequestView, request_view
 
@@ -27,7 +27,7 @@ class NewRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is asked for. ``entry`` is the log entry that an explanation is asked for; days are those of the log, both included.
 
     ``special_reason`` is asked of who asks for entries older than two years (FI 703/2023 § 11), ``text`` of who asks for a
-    correction.
+    correction, ``ground`` (one of the four of GDPR Art. 18(1)) of who asks for restriction.
     """
 
     kind: str
@@ -36,6 +36,7 @@ class NewRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     entry: uuid.UUID | None = None
     text: str = ""
     special_reason: str = ""
+    ground: str | None = None
     from_: str | None = msgspec.field(default=None, name="from")
     until: str | None = None
 
@@ -61,12 +62,16 @@ def check_request(new: NewRequest) -> dict[str, object]:
         raise InvalidInput(detail, field="special_reason", code="missing-field")
     if new.kind in (RequestKind.CORRECTION, RequestKind.FEEDBACK) and not new.text.strip():
         raise InvalidInput("say what is wrong and what is right", field="text", code="missing-field")
+    if (new.kind == RequestKind.RESTRICTION) != (new.ground is not None) or new.ground not in (None, *GROUNDS):
+        raise InvalidInput(
+            "a restriction, and nothing else, has one of: " + ", ".join(GROUNDS), field="ground", code="unknown-ground"
+        )
     if (new.kind == RequestKind.EXPLANATION) != (new.entry is not None) and new.kind != RequestKind.LOG_NAMES:
         raise InvalidInput("an explanation is asked for one entry of the log", field="entry", code="missing-field")
     days = {name: parse_day(day, name).isoformat() for name, day in (("from", new.from_), ("until", new.until)) if day}
     if days.get("until", "9999") < days.get("from", ""):
         raise InvalidInput("the last day is before the first", field="until", code="invalid-day")
-    return dict(days)
+    return days | {"ground": new.ground}
 
 
 class Requests:

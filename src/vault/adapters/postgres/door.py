@@ -65,6 +65,8 @@ _ACTS: Mapping[str, str] = {
     "withhold": "SELECT * FROM vault.withhold($1, $2, $3, $4, $5, $6, $7)",
     "misfiled_decide": "SELECT * FROM vault.misfiled_decide($1, $2, $3, $4)",
     "difference_end": "SELECT * FROM vault.difference_end($1, $2, $3, $4, $5)",
+    "restriction_notice": "SELECT * FROM vault.restriction_notice($1, $2, $3, $4)",
+    "restriction_end": "SELECT * FROM vault.restriction_end($1, $2)",
     "fee_set": "SELECT * FROM vault.fee_set($1, $2, $3, $4, $5)",
     "fee_answer": "SELECT * FROM vault.fee_answer($1, $2, $3)",
     "export_order": "SELECT * FROM vault.export_order($1, $2, $3, $4)",

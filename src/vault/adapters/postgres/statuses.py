@@ -46,6 +46,9 @@ _WRONG: Mapping[str, tuple[str, str, str]] = {
     "unknown-entry": ("unknown-entry", "entry", "there is no such entry about this client"),
     "which-case": ("which-case", "case", "more than one organisation answers for this client's records; say which case is meant"),
     "received-in-future": ("invalid-day", "received_on", "a request cannot be received in the future"),
+    "unknown-ground": ("unknown-ground", "ground", "a restriction is asked for on one of the four grounds of GDPR Art. 18(1)"),
+    "unknown-paper": ("unknown-document", "papers", "where a part of a restriction is refused, name the papers that are restricted"),
+    "ends-too-soon": ("invalid-day", "ends_from", "a restriction ends at the earliest a week after the person was told"),
     "unknown-judge": (
         "unknown-professional", "judge", "name a physician, nurse or social worker who is registered now: this is theirs to judge",
     ),
@@ -76,6 +79,20 @@ _CONFLICT: Mapping[str, tuple[str, str]] = {
     "transfer-unfinished-upload": (
         "transfer-unfinished-upload",
         "a paper of the case is still being filed: nothing is packaged until that has ended; one that was given up is cleared by itself",
+    ),
+    "transfer-restriction": (
+        "transfer-restriction",
+        "the processing of these records is restricted: nothing is sent or destroyed until the records officer has ended that",
+    ),
+    "officers-to-end": (
+        "officers-to-end",
+        "a records officer ends a restriction of processing, after telling the person",
+    ),
+    "nothing-to-restrict": ("nothing-to-restrict", "the archive has these papers by now; nothing of them is here"),
+    "restriction-ended": ("restriction-ended", "the restriction has ended already"),
+    "notice-first": (
+        "notice-first",
+        "tell the person first that the restriction will end; it ends on the told day or after it",
     ),
     "keys-left": ("keys-left", "keys still stand under a key that is to be destroyed; rotate again"),
     "already-answered": ("already-answered", "the request is answered already, in another way"),

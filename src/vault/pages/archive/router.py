@@ -44,6 +44,10 @@ WAITS: Final[Mapping[str, tuple[str, str]]] = {
         N_("Receive the package at the archive, and hand in the receipt below."),
     ),
     "hold": (N_("A hold keeps the case here"), N_("Ask who set it. They end it in the case when it is settled.")),
+    "restriction": (
+        N_("The processing of these records is restricted"),
+        N_("The records officer ends the restriction. Then this goes on."),
+    ),
     "open-request": (
         N_("Somebody's request for their own records is not answered yet"),
         N_("The records officer answers it. Then this goes on."),
@@ -56,7 +60,7 @@ WAITS: Final[Mapping[str, tuple[str, str]]] = {
         N_("The operator rotates the keys; then no backup opens it any more."),
     ),
 }
-HELD: Final = ("hold", "open-request", "unfinished-upload")
+HELD: Final = ("hold", "restriction", "open-request", "unfinished-upload")
 PHASES: Final[Mapping[str, str]] = {
     "packaging": N_("Making the package"),
     "reading-back": N_("Reading the package back"),

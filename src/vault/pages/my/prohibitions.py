@@ -72,7 +72,7 @@ def prohibition_handlers(parts: MyParts) -> list[HTTPRouteHandler]:
     @get("/prohibitions/{prohibition:uuid}/end", include_in_schema=False)
     async def ask_end(request: AnyRequest, prohibition: FromPath[uuid.UUID]) -> Response[bytes]:
         view, _ = await mine.prohibition(secret_of(request), prohibition)
-        if not view.in_force:
+        if not view.in_force or view.request is not None:
             raise Conflict("it has ended")
         return render(request, "my/prohibition-end.html", prohibition=view)
 

@@ -16,12 +16,14 @@ from vault.pages.my.parts import MyParts
 from vault.pages.my.prohibitions import prohibition_handlers
 from vault.pages.my.representatives import representative_handlers
 from vault.pages.my.requests import request_handlers
+from vault.pages.my.restriction import restriction_handlers
 
 
 def my_router(parts: MyParts, require_client: Guard) -> Router:
     """Everything under ``/my``."""
     handlers = [
         *home_handlers(parts), *case_handlers(parts), *document_handlers(parts), *consent_handlers(parts),
-        *prohibition_handlers(parts), *log_handlers(parts), *request_handlers(parts), *representative_handlers(parts),
+        *prohibition_handlers(parts), *log_handlers(parts), *request_handlers(parts), *restriction_handlers(parts),
+        *representative_handlers(parts),
     ]  # fmt: skip
     return Router("/my", route_handlers=handlers, guards=[page_guard(require_client)], exception_handlers=HANDLERS)

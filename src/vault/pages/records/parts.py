@@ -16,6 +16,7 @@ from vault.pages.texts import N_
 from vault.services.desk import Desk
 from vault.services.documents import Documents
 from vault.services.misfiled import MisfiledDesk
+from vault.services.restrictions import Restrictions
 from vault.services.withholding import Withholding
 from vault.web.session import AnyRequest
 
@@ -36,6 +37,7 @@ class RecordsParts(msgspec.Struct, frozen=True):
     desk: Desk
     withholding: Withholding
     misfiled: MisfiledDesk
+    restrictions: Restrictions
     documents: Documents
     releasing: Releasing
 
@@ -44,6 +46,7 @@ KINDS: Final[Mapping[str, str]] = {
     "export-review": N_("Check papers that wait"),
     "self-access": N_("Own records"),
     "correction": N_("Correct something"),
+    "restriction": N_("Restrict the processing"),
     "explanation": N_("Explain an opening"),
     "log-names": N_("Names from the log"),
     "log-older": N_("Log older than two years"),
@@ -99,6 +102,9 @@ _FAULTS: Final[Mapping[str, str]] = {
     "names": N_("Choose only from the names on this page."),
     "cents": N_("Give an amount from 0,01 to 1000 euros."),
     "how": N_("Choose what the client gets."),
+    "ground": N_("Choose the ground, for a restriction and for nothing else."),
+    "papers": N_("Choose the papers that are restricted."),
+    "ends_from": N_("Give a day that is at least a week ahead."),
     "decision": N_("Choose one."),
     "outcome": N_("Choose one."),
 }
@@ -108,6 +114,9 @@ _CONFLICTS: Final[Mapping[str, str]] = {
     "no-extension": N_("The law allows no more time for this."),
     "extension-too-late": N_("More time may be taken only once, and before the first time has passed."),
     "fee-not-due": N_("Nothing may be charged: it is the first within a year, or a fee was told already."),
+    "notice-first": N_("Tell the person first. It may end on the told day, and not before."),
+    "nothing-to-restrict": N_("The archive has these papers by now. Nothing of them is here."),
+    "restriction-ended": N_("The restriction has ended already."),
     "request-state": N_("The request has been answered already, or something changed meanwhile."),
     "misfiled-decided": N_("This paper has been decided already."),
     "birth-day-differs": N_("A birth day is not taken over. Have the case opened anew for the right person."),

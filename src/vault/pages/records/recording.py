@@ -12,13 +12,13 @@ from vault.pages.forms import Form, read_form
 from vault.pages.records.parts import HOME, WORDS, RecordsParts, faults_of, id_in, secret_of
 from vault.pages.shell import redirect, render
 from vault.pages.texts import N_
-from vault.rules.requests import IDENTIFIED_HOW, RECEIVED_HOW
+from vault.rules.requests import GROUNDS, IDENTIFIED_HOW, RECEIVED_HOW
 from vault.services.desk import DeskClient, Recorded
 from vault.services.ids import new_id
 from vault.services.requests import today
 from vault.web.session import AnyRequest
 
-_ASKED_IN_PERSON = ("self-access", "correction", "log-names", "log-older")
+_ASKED_IN_PERSON = ("self-access", "correction", "restriction", "log-names", "log-older")
 
 
 def recording_handlers(parts: RecordsParts) -> list[HTTPRouteHandler]:
@@ -33,7 +33,7 @@ def recording_handlers(parts: RecordsParts) -> list[HTTPRouteHandler]:
         return render(
             request, "records/record.html", status_code=422 if errors else 200, person=person, form=form, errors=errors,
             words=WORDS, kinds=_ASKED_IN_PERSON, received_how=RECEIVED_HOW, identified_how=IDENTIFIED_HOW,
-            press_id=form.text("id") or str(new_id()), day=today().isoformat(),
+            grounds=GROUNDS, press_id=form.text("id") or str(new_id()), day=today().isoformat(),
         )  # fmt: skip
 
     @get("/new", include_in_schema=False)
@@ -70,6 +70,6 @@ def recorded_in(form: Form) -> Recorded:
     return Recorded(
         client=id_in(form, "client"), kind=form.text("kind"), received_how=form.text("received_how"),
         received_on=form.text("received_on"), identified_how=form.text("identified_how") or None,
-        case=id_in(form, "case") if form.text("case") else None, text=form.text("text"), special_reason=form.text("special_reason"),
+        case=id_in(form, "case") if form.text("case") else None, ground=form.text("ground") or None, text=form.text("text"), special_reason=form.text("special_reason"),
         from_=form.text("from") or None, until=form.text("until") or None,
     )  # fmt: skip

@@ -16,7 +16,7 @@ from vault.pages.forms import Form, read_form
 from vault.pages.records.parts import HOME, WORDS, RecordsParts, faults_of, id_in, secret_of
 from vault.pages.shell import redirect, render
 from vault.pages.texts import N_
-from vault.rules.requests import IDENTIFIED_HOW, PROVISIONS
+from vault.rules.requests import IDENTIFIED_HOW, provisions_for
 from vault.services.desk import NameFound
 from vault.services.ids import new_id
 from vault.web.session import AnyRequest
@@ -77,7 +77,7 @@ def _steps(parts: RecordsParts) -> list[HTTPRouteHandler]:
         await desk.refuse(
             secret_of(request), asked, provision=form.text("provision"), reason=form.text("reason"),
             told=form.text("untold") != "yes", partly=form.text("partly") == "yes", text=form.text("text"),
-            names=_ids(form.many("names")),
+            names=_ids(form.many("names")), papers=_ids(form.many("papers"), "papers") if form.text("partly") == "yes" else [],
         )  # fmt: skip
         return N_("The decision is made, and the person can read it with the way to the ombudsman.")
 
@@ -104,7 +104,7 @@ def _step(
             names, _ = await parts.desk.names(secret_of(request), asked)
         return render(
             request, f"records/{name}.html", status_code=422 if errors else 200, whole=whole, asked=whole.request,
-            form=form, errors=errors, words=WORDS, provisions=PROVISIONS, identified_how=IDENTIFIED_HOW, names=names,
+            form=form, errors=errors, words=WORDS, provisions=provisions_for(whole.request.kind, whole.processes), identified_how=IDENTIFIED_HOW, names=names,
             press_id=form.text("id") or str(new_id()),
         )  # fmt: skip
 
@@ -148,11 +148,11 @@ def _names(parts: RecordsParts) -> list[HTTPRouteHandler]:
     return [names]
 
 
-def _ids(texts: list[str]) -> list[uuid.UUID]:
+def _ids(texts: list[str], field: str = "names") -> list[uuid.UUID]:
     try:
         return [uuid.UUID(text) for text in texts]
     except ValueError:
-        raise InvalidInput("an id", field="names") from None
+        raise InvalidInput("an id", field=field) from None
 
 
 def _cents(text: str) -> int:

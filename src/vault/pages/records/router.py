@@ -12,11 +12,13 @@ from vault.pages.records.papers import paper_handlers
 from vault.pages.records.parts import HOME, RecordsParts
 from vault.pages.records.recording import recording_handlers
 from vault.pages.records.requests import request_handlers
+from vault.pages.records.restrictions import restriction_handlers
 
 
 def records_router(parts: RecordsParts, require_session: Guard) -> Router:
     """Everything under ``/desk/records``."""
     handlers = [
-        *request_handlers(parts), *paper_handlers(parts), *recording_handlers(parts), *other_handlers(parts)
+        *request_handlers(parts), *paper_handlers(parts), *recording_handlers(parts), *other_handlers(parts),
+        *restriction_handlers(parts),
     ]  # fmt: skip
     return Router(HOME, route_handlers=handlers, guards=[page_guard(require_session)], exception_handlers=HANDLERS)

@@ -14,6 +14,7 @@ CREATE OR REPLACE FUNCTION vault.pending(a_case uuid) RETURNS text[]
 LANGUAGE sql STABLE
 RETURN array_remove(ARRAY[CASE
     WHEN EXISTS (SELECT FROM vault.hold h WHERE h.case_id = a_case AND NOT EXISTS (SELECT FROM vault.hold_end x WHERE x.hold = h.id)) THEN 'hold'
+    WHEN vault.is_restricted(a_case) THEN 'restriction'
     WHEN vault.is_held(a_case) THEN 'open-request' END,
     CASE WHEN EXISTS (SELECT FROM vault.attempt a JOIN vault.document d ON d.id = a.document WHERE d.case_id = a_case
         AND NOT EXISTS (SELECT FROM vault.filing f WHERE f.document = d.id)

@@ -160,5 +160,7 @@ LANGUAGE sql STABLE
 RETURN EXISTS (SELECT FROM vault.hold h WHERE h.case_id = a_case AND NOT EXISTS (SELECT FROM vault.hold_end x WHERE x.hold = h.id))
     -- Nor does a case leave while somebody waits to be given what is in it, or to have it put right.
     OR EXISTS (SELECT FROM vault.client_case c JOIN vault.request r ON r.client = c.client AND r.controller = c.controller
-        AND (r.case_id IS NULL OR r.case_id = c.id) AND r.kind IN ('export-review', 'self-access', 'correction')
-        WHERE c.id = a_case AND vault.is_running((vault.request_at(r.id, 'infinity')).state));
+        AND (r.case_id IS NULL OR r.case_id = c.id) AND r.kind IN ('export-review', 'self-access', 'correction', 'restriction')
+        WHERE c.id = a_case AND vault.is_running((vault.request_at(r.id, 'infinity')).state))
+    -- What is restricted is only stored: it is neither handed on nor destroyed (GDPR Art. 18(2)).
+    OR vault.is_restricted(a_case);

@@ -23,7 +23,7 @@ END;
 CREATE OR REPLACE FUNCTION vault.request_json(r vault.request, as_of timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN (SELECT jsonb_build_object('id', r.id, 'kind', r.kind, 'client', r.client, 'controller', r.controller, 'case', r.case_id, 'document', r.document,
-        'entry', r.about_entry, 'language', r.language, 'received_how', r.received_how, 'received_on', r.received_on, 'from', r.first_day,
+        'entry', r.about_entry, 'ground', r.ground, 'language', r.language, 'received_how', r.received_how, 'received_on', r.received_on, 'from', r.first_day,
         'until', r.last_day, 'recorded_at', vault.rfc3339(r.recorded_at), 'state', s.state, 'due_on', s.due_on, 'identified_how', s.identified_how,
         'running', vault.is_running(s.state), 'extendable', k.extension IS NOT NULL AND vault.is_running(s.state)
             AND NOT EXISTS (SELECT FROM vault.request_state x WHERE x.request = r.id AND x.state = 'extended')
@@ -34,7 +34,7 @@ RETURN (SELECT jsonb_build_object('id', r.id, 'kind', r.kind, 'client', r.client
 -- The same with its texts, sealed, and all that was done for it; the client gets no reason that may not be told.
 CREATE OR REPLACE FUNCTION vault.request_whole(r vault.request, to_client boolean, as_of timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
-RETURN vault.request_json(r, as_of) || jsonb_build_object('text', vault.b64(r.sealed_text),
+RETURN vault.request_json(r, as_of) || jsonb_build_object('text', vault.b64(r.sealed_text), 'restriction', vault.restriction_json(r.id, as_of),
     'states', (SELECT jsonb_agg(jsonb_build_object('state', s.state, 'at', vault.rfc3339(s.recorded_at), 'due_on', s.due_on, 'provision', s.provision,
             'told', s.told, 'text', vault.b64(s.sealed_text), 'reason', CASE WHEN s.told OR NOT to_client THEN vault.b64(s.sealed_reason) END) ORDER BY s.n)
         FROM vault.request_state s WHERE s.request = r.id AND s.recorded_at <= as_of),
@@ -57,7 +57,7 @@ LANGUAGE sql STABLE
 RETURN (SELECT coalesce(jsonb_agg(vault.document_json(d, false) || jsonb_build_object('stands', to_jsonb(vault.for_client(d.id, as_of)),
         'filed_by_name', (SELECT a.name FROM vault.agency a WHERE a.id = d.agency)) ORDER BY d.id), '[]')
     FROM vault.client_case c JOIN vault.document d ON d.case_id = c.id JOIN vault.filing f ON f.document = d.id
-    WHERE r.kind IN ('export-review', 'self-access', 'correction') AND c.client = r.client AND c.controller = r.controller
+    WHERE r.kind IN ('export-review', 'self-access', 'correction', 'restriction') AND c.client = r.client AND c.controller = r.controller
       AND (r.case_id IS NULL OR c.id = r.case_id) AND (r.document IS NULL OR d.id = r.document) AND d.copy_of IS NULL
       AND (d.key_parent = 'register' OR vault.recorded_state(c.id, as_of) IS DISTINCT FROM 'archived') AND NOT vault.is_misfiled(d.id, as_of));
 
@@ -108,13 +108,20 @@ BEGIN
             FROM vault.request q CROSS JOIN LATERAL vault.request_at(q.id, as_of) s
             WHERE q.controller = t.agency AND vault.is_running(s.state) = coalesce((about ->> 'running')::boolean, true)
             ORDER BY place LIMIT at_most) x;
+    ELSIF target = 'restrictions' THEN
+        SELECT jsonb_agg(x.j ORDER BY x.id), jsonb_agg('register:' || x.client) INTO items, keys FROM (
+            SELECT q.id, q.client, vault.request_json(q, as_of) || jsonb_build_object('registered', vault.registered_json(q.client), 'restriction', y.j) AS j
+            FROM vault.request q CROSS JOIN LATERAL (SELECT vault.restriction_json(q.id, as_of) AS j) y
+            WHERE q.controller = t.agency AND q.kind = 'restriction' AND q.id > after AND y.j IS NOT NULL AND y.j ->> 'ended_at' IS NULL
+            ORDER BY q.id LIMIT at_most) x;
     ELSIF target IN ('request', 'request-names') THEN
         SELECT * INTO r FROM vault.request q WHERE q.id = (about ->> 'request')::uuid AND q.controller = t.agency;
         IF r.id IS NULL THEN RETURN NULL; END IF;
         whose := r.client; keys := jsonb_build_array('register:' || r.client);
         IF target = 'request' THEN
             items := jsonb_build_array(vault.request_whole(r, false, as_of) || jsonb_build_object('documents', vault.request_documents(r, as_of),
-                'registered', vault.registered_json(r.client)));
+                'registered', vault.registered_json(r.client), 'processes', (SELECT coalesce(jsonb_agg(DISTINCT c.process), '[]') FROM vault.client_case c
+                    WHERE c.client = r.client AND c.controller = r.controller AND (r.case_id IS NULL OR c.id = r.case_id))));
             keys := keys || (SELECT coalesce(jsonb_agg(DISTINCT CASE j ->> 'key_parent' WHEN 'case' THEN 'case:' || (j ->> 'case') END), '[]')
                 FROM jsonb_array_elements(items -> 0 -> 'documents') j);
         ELSE

@@ -155,7 +155,7 @@ BEGIN ATOMIC
         'consents', (SELECT coalesce(jsonb_agg(vault.export_consent(k, one.t, as_of) ORDER BY k.n), '[]') FROM vault.consent k WHERE k.case_id = ANY (one.cases)),
         'prohibitions', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', b.id, 'case', b.case_id, 'pause', b.pause, 'recipients', b.recipients, 'sources', b.sources,
                 'documents', b.documents, 'actions', b.actions, 'purposes', b.purposes, 'dated_from', b.dated_from, 'dated_until', b.dated_until,
-                'protected_classes', b.protected_classes, 'recorded_at', vault.rfc3339(b.recorded_at),
+                'protected_classes', b.protected_classes, 'request', b.request, 'recorded_at', vault.rfc3339(b.recorded_at),
                 'ended_at', (SELECT vault.rfc3339(n.recorded_at) FROM vault.prohibition_end n WHERE n.prohibition = b.id)) ORDER BY b.id), '[]')
             FROM vault.prohibition b WHERE b.client = x.client AND (b.case_id IS NULL OR b.case_id = ANY (one.cases))
               AND vault.may_see_classes(one.t, coalesce(b.protected_classes, '{}'), as_of)),

@@ -37,7 +37,7 @@ GRANT EXECUTE ON FUNCTION
     vault.prohibition_end, vault.pause, vault.resume, vault.client_language, vault.consent_confirm, vault.client_change, vault.client_died, vault.explain, vault.notice_acknowledge,
     vault.case_close, vault.case_reopen, vault.hold_add, vault.hold_end, vault.authority_record, vault.authority_end, vault.authority_bar,
     vault.identity_offer, vault.identity_link,
-    vault.request_make, vault.request_step, vault.request_look, vault.copy_begin, vault.withhold,
+    vault.request_make, vault.request_step, vault.request_look, vault.copy_begin, vault.withhold, vault.restriction_notice, vault.restriction_end,
     vault.misfiled_decide, vault.difference_end, vault.fee_set, vault.fee_answer,
     vault.transfer_approve, vault.transfer_reject, vault.transfer_receive, vault.transfer_expected, vault.archive_request_answer TO vault_service;
 GRANT EXECUTE ON PROCEDURE vault.door TO vault_service, vault_worker;

@@ -135,7 +135,8 @@ LANGUAGE sql STABLE
 RETURN (SELECT jsonb_build_object('id', b.id, 'case', b.case_id, 'pause', b.pause, 'recorded_at', vault.rfc3339(b.recorded_at),
         'recipients', vault.scope_parties_json(b.recipients), 'sources', vault.scope_parties_json(b.sources), 'documents', b.documents,
         'actions', b.actions, 'purposes', b.purposes, 'dated_from', b.dated_from, 'dated_until', b.dated_until,
-        'protected_classes', b.protected_classes, 'in_force', x.recorded_at IS NULL, 'ended_at', vault.rfc3339(x.recorded_at))
+        'protected_classes', b.protected_classes, 'in_force', x.recorded_at IS NULL, 'ended_at', vault.rfc3339(x.recorded_at),
+        'request', b.request, 'ends_from', CASE WHEN x.recorded_at IS NULL THEN (vault.restriction_told(b.request, as_of)).ends_from END)
     FROM (SELECT b.id) asked LEFT JOIN vault.prohibition_end x ON x.prohibition = asked.id);
 
 -- ---------------------------------------------------------------- who can open my papers now
@@ -233,7 +234,10 @@ BEGIN
             'members', (SELECT coalesce(jsonb_agg(vault.my_member_json(m, as_of) || jsonb_build_object('case', m.case_id) ORDER BY m.id), '[]') FROM vault.member m
                 WHERE m.case_id = ANY (cases) AND vault.is_member(m.case_id, m.agency, m.role, as_of)),
             'papers', (SELECT count(*) FROM vault.document d WHERE d.case_id = ANY (cases) AND d.copy_of IS NULL AND vault.may_see_classes(t, d.protected_classes, as_of)
-                AND EXISTS (SELECT FROM vault.filing f WHERE f.document = d.id)));
+                AND EXISTS (SELECT FROM vault.filing f WHERE f.document = d.id)),
+            'restrictions', (SELECT coalesce(jsonb_agg(vault.my_prohibition_json(b, as_of) ORDER BY b.id), '[]') FROM vault.prohibition b
+                WHERE b.request IS NOT NULL AND b.case_id = ANY (cases)
+                  AND NOT EXISTS (SELECT FROM vault.prohibition_end x WHERE x.prohibition = b.id)));
     END CASE;
     IF hidden THEN RETURN NULL; END IF;
     RETURN more || jsonb_build_object('items', coalesce(items, '[]'), 'keys', coalesce(keys, '[]'));

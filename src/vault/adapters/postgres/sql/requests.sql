@@ -1,5 +1,5 @@
 -- The acts on requests and on what is withheld. Each checks who asks and writes one entry with its facts.
--- Source: GDPR Art. 12(3) (one month, two more with a notice inside the first), 15, 16; FI 703/2023 §11 (log: two months,
+-- Source: GDPR Art. 12(3) (one month, two more with a notice inside the first), 15, 16, 18; FI 703/2023 §11 (log: two months,
 -- written decision, ombudsman); FI 1050/2018 §34; FI 621/1999 §11, §25; design.md §3.3.
 
 -- Feedback on how usable the pages are is answered in two weeks, and in two more with a notice (FI 306/2019 § 10).
@@ -48,7 +48,7 @@ BEGIN ATOMIC
 END;
 
 -- Make a request: by the client, or by a records officer for one that came on paper, by phone or in person.
--- about: {"received_how", "received_on", "identified_how", "language", "from", "until"}; the first three are the officer's to say.
+-- about: {"received_how", "received_on", "identified_how", "language", "from", "until", "ground"}; the first three are the officer's to say.
 CREATE OR REPLACE FUNCTION vault.request_make(secret bytea, a_request uuid, a_kind text, a_client uuid, a_case uuid, a_document uuid, an_entry uuid,
     about jsonb, sealed bytea) RETURNS vault.done
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -74,6 +74,9 @@ BEGIN
     e.facts := concat_ws(' ', (SELECT k.kind FROM vault.request_kind k WHERE k.kind = a_kind), e.facts);
     IF whose IS NULL OR NOT (own OR vault.answers_for(t, whose)) THEN RETURN vault.conclude(e, 'hidden', '{recipient-not-covered}', NULL); END IF;
     IF NOT EXISTS (SELECT FROM vault.request_kind k WHERE k.kind = a_kind) THEN RETURN vault.conclude(e, 'unknown-kind', NULL, NULL); END IF;
+    IF (a_kind = 'restriction') <> coalesce(about ->> 'ground' IN ('accuracy', 'unlawful', 'claim', 'objection'), false) THEN
+        RETURN vault.conclude(e, 'unknown-ground', NULL, NULL);
+    END IF;
     -- What is named must be this client's, and of one controller; what is not, and what does not exist, answer alike.
     IF a_document IS NOT NULL AND NOT EXISTS (SELECT FROM vault.document d JOIN vault.client_case c ON c.id = d.case_id AND c.client = whose
             JOIN vault.filing f ON f.document = d.id
@@ -97,10 +100,10 @@ BEGIN
         AND r.last_day IS NOT DISTINCT FROM (about ->> 'until')::date AND vault.is_running((vault.request_at(r.id, now)).state))) ORDER BY r.id LIMIT 1;
     IF again IS NULL THEN
         INSERT INTO vault.request (id, kind, client, controller, case_id, document, about_entry, language, received_how, received_on, first_day, last_day,
-            sealed_text, entry, recorded_at)
+            ground, sealed_text, entry, recorded_at)
         VALUES (a_request, a_kind, whose, the_controller, the_case, a_document, an_entry,
             coalesce(about ->> 'language', (SELECT x.language FROM vault.client_about x WHERE x.client = whose ORDER BY x.n DESC LIMIT 1)),
-            CASE WHEN own THEN 'own-pages' ELSE about ->> 'received_how' END, received, (about ->> 'from')::date, (about ->> 'until')::date, sealed, e.id, now);
+            CASE WHEN own THEN 'own-pages' ELSE about ->> 'received_how' END, received, (about ->> 'from')::date, (about ->> 'until')::date, about ->> 'ground', sealed, e.id, now);
         PERFORM vault.request_put(a_request, 'received', vault.due_day(a_kind, received, false), NULL, NULL, NULL, t, e.id, now);
         -- What the archive has by now is asked for there.
         IF a_kind = 'self-access' THEN PERFORM vault.request_route(a_request, vault.due_day(a_kind, received, false), e.id, now); END IF;
@@ -120,7 +123,7 @@ CREATE OR REPLACE FUNCTION vault.desk_request(t vault.token, a_request uuid) RET
 LANGUAGE sql STABLE
 RETURN (SELECT r FROM vault.request r WHERE r.id = a_request AND t.actor = 'records-officer' AND r.controller = t.agency);
 
--- One step of a request at the desk. about: {"identified_how"}, {"provision", "told"}, {"names": [professional, …]}.
+-- One step of a request at the desk. about: {"identified_how"}, {"provision", "told"}, {"names": [professional, …]}, {"papers": [document, …]}.
 CREATE OR REPLACE FUNCTION vault.request_step(secret bytea, a_request uuid, a_step text, about jsonb, sealed bytea, a_reason bytea) RETURNS vault.done
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -135,6 +138,7 @@ DECLARE
     state text;
     due date;
     wanted uuid[];
+    papers uuid[] := ARRAY(SELECT jsonb_array_elements_text(coalesce(about -> 'papers', '[]'))::uuid);
 BEGIN
     IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'request-' || a_step, now);
@@ -155,17 +159,30 @@ BEGIN
         END IF;
         due := vault.due_day(r.kind, r.received_on, true);
     END IF;
-    -- An answer that hands out papers waits for them; one about a correction hands out none.
-    IF a_step = 'answer' AND r.kind <> 'correction' AND EXISTS (SELECT FROM jsonb_array_elements(vault.request_documents(r, now)) j WHERE j -> 'stands' ->> 'how' = 'waiting') THEN
+    -- An answer that hands out papers waits for them; one about a correction or a restriction hands out none.
+    IF a_step = 'answer' AND r.kind NOT IN ('correction', 'restriction') AND EXISTS (SELECT FROM jsonb_array_elements(vault.request_documents(r, now)) j WHERE j -> 'stands' ->> 'how' = 'waiting') THEN
         RETURN vault.conclude(e, 'documents-wait', NULL, NULL);
     END IF;
     wanted := ARRAY(SELECT jsonb_array_elements_text(coalesce(about -> 'names', '[]'))::uuid);
     IF wanted <> '{}' AND (r.kind <> 'log-names' OR NOT wanted <@ ARRAY(SELECT DISTINCT x.professional FROM vault.entries_asked(r) x)) THEN
         RETURN vault.conclude(e, 'unknown-name', NULL, NULL);
     END IF;
+    -- Where a part of a restriction is refused, the papers that are restricted are named.
+    IF (papers <> '{}') <> (r.kind = 'restriction' AND a_step = 'refuse-part')
+        OR NOT papers <@ ARRAY(SELECT (j ->> 'id')::uuid FROM jsonb_array_elements(vault.request_documents(r, now)) j) THEN
+        RETURN vault.conclude(e, 'unknown-paper', NULL, NULL);
+    END IF;
+    IF r.kind = 'restriction' AND state IN ('answered', 'partly-refused') AND NOT EXISTS (SELECT FROM vault.client_case c WHERE c.client = r.client
+            AND c.controller = r.controller AND (r.case_id IS NULL OR c.id = r.case_id) AND vault.recorded_state(c.id, now) IS DISTINCT FROM 'archived') THEN
+        RETURN vault.conclude(e, 'nothing-to-restrict', NULL, NULL);
+    END IF;
     PERFORM vault.request_put(r.id, state, due, about, sealed, a_reason, t, e.id, now);
     IF state IN ('answered', 'partly-refused') THEN
         INSERT INTO vault.request_name (request, professional, entry, recorded_at) SELECT r.id, p, e.id, now FROM unnest(wanted) p ON CONFLICT DO NOTHING;
+    END IF;
+    -- Its versions were moved above: no ask that was permitted before can be taken from here on.
+    IF r.kind = 'restriction' AND state IN ('answered', 'partly-refused') THEN
+        PERFORM vault.restrict(r, coalesce(nullif(papers, '{}'), CASE WHEN r.document IS NOT NULL THEN ARRAY[r.document] END), e.id, now);
     END IF;
     PERFORM vault.tell('request-' || state, 'client:' || r.client, e.id, now);
     RETURN vault.conclude(e, 'done', NULL, jsonb_build_object('state', state, 'due_on', due, 'names', cardinality(wanted)));
@@ -193,7 +210,7 @@ BEGIN
     IF r.id IS NULL OR d.id IS NULL THEN RETURN vault.conclude(e, 'hidden', '{recipient-not-covered}', NULL); END IF;
     e.client := r.client; e.case_id := d.case_id; e.document := d.id; e.document_type := d.type; e.source := d.source; e.of_entry := r.entry;
     e.facts := r.kind;
-    IF NOT vault.is_running((vault.request_at(r.id, now)).state) OR r.kind NOT IN ('export-review', 'self-access', 'correction') THEN
+    IF NOT vault.is_running((vault.request_at(r.id, now)).state) OR r.kind NOT IN ('export-review', 'self-access', 'correction', 'restriction') THEN
         RETURN vault.conclude(e, 'request-state', NULL, NULL);
     END IF;
     IF (vault.request_at(r.id, now)).identified_how IS NULL THEN RETURN vault.conclude(e, 'not-identified', NULL, NULL); END IF;

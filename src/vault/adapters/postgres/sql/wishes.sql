@@ -78,6 +78,8 @@ BEGIN
     IF b.id IS NULL OR NOT vault.acts_for(t, b.client, b.case_id, now) THEN
         RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL);
     END IF;
+    -- A restriction is a records officer's to end, after the person was told.
+    IF b.request IS NOT NULL THEN RETURN vault.conclude(e, 'officers-to-end', NULL, NULL); END IF;
     PERFORM vault.move('client:' || t.client);
     INSERT INTO vault.prohibition_end (prohibition, entry, recorded_at) VALUES (a_prohibition, e.id, now) ON CONFLICT DO NOTHING;
     PERFORM vault.tell('prohibition-ended', 'client:' || t.client, e.id, now);

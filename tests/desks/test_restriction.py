@@ -1,0 +1,137 @@
+"""Restriction of processing (GDPR Art. 18): granted, it binds at the door until a records officer ends it, after a notice."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Any
+
+from tests.desks.conftest import OFFICER, OTHER_OFFICER, Desk
+from tests.support.scene import COORDINATOR, DAY, NOON, NURSE, PHYSICIAN
+
+REFUSED = {"provision": "gdpr-18", "told": True}
+
+
+async def wished(desk: Desk, **more: Any) -> uuid.UUID:
+    """A running request of the client for restriction, with somebody identified."""
+    request = await desk.made("restriction", ground="accuracy", **more)
+    await desk.stands(request, "identified")
+    return request
+
+
+async def step(desk: Desk, request: uuid.UUID, what: str = "answer", about: Any = None, asker: Any = OFFICER) -> str:
+    service = await desk.service()
+    query = "SELECT (vault.request_step($1, $2, $3, $4, $5, $6)).status"
+    return str(
+        await service.fetchval(query, await desk.token(asker), request, what, about or {}, b"\1text", b"\1reason")
+    )
+
+
+async def act(desk: Desk, name: str, *more: Any, asker: Any = OFFICER) -> str:
+    service = await desk.service()
+    places = ", ".join(f"${n}" for n in range(1, len(more) + 2))
+    return str(await service.fetchval(f"SELECT (vault.{name}({places})).status", await desk.token(asker), *more))
+
+
+async def reads(desk: Desk) -> tuple[str, list[str]]:
+    answer = await desk.door(await desk.token(NURSE))
+    return answer["status"], answer["reasons"]
+
+
+async def tell(desk: Desk, request: uuid.UUID, day: dt.date) -> str:
+    return await act(desk, "restriction_notice", request, day, b"\1why")
+
+
+async def test_p01_granted_it_closes_the_paper_to_who_reads_on_consent_and_to_nobody_else(desk: Desk) -> None:
+    assert (await reads(desk))[0] == "permit"
+    request = await wished(desk)
+    assert (await reads(desk))[0] == "permit", "asking alone restricts nothing"
+    assert await step(desk, request) == "done"
+    assert await reads(desk) == ("forbidden", ["prohibited"])
+    # Storage, the client's own reading, and what an agency filed itself go on (Art. 18(2)).
+    assert (await desk.door(await desk.client_secret()))["status"] == "permit"
+    own = await desk.door(await desk.token(PHYSICIAN))
+    assert (own["status"], own["basis"]) == ("permit", "own-document")
+    readers = await (await desk.owner()).fetch("SELECT * FROM vault.readers_of($1, $2)", desk.case, desk.now)
+    assert {row["basis"] for row in readers} == {"own-document"}
+
+
+async def test_p06_what_was_permitted_before_it_was_granted_is_not_taken_after(desk: Desk) -> None:
+    request, secret = await wished(desk), await desk.token(NURSE)
+    entry = await desk.ask(secret)
+    assert await step(desk, request) == "done"
+    assert await desk.take(secret, entry) == []
+
+
+async def test_p06_neither_the_client_nor_a_pauses_end_ends_it_and_an_officer_only_after_a_notice(desk: Desk) -> None:
+    request = await wished(desk)
+    await step(desk, request)
+    [bound] = await (await desk.owner()).fetch("SELECT id FROM vault.prohibition WHERE request = $1", request)
+    client = await desk.client_secret()
+    service = await desk.service()
+    assert await service.fetchval("SELECT (vault.prohibition_end($1, $2)).status", client, bound["id"]) == (
+        "officers-to-end"
+    )
+    assert await service.fetchval("SELECT (vault.pause($1, gen_random_uuid())).status", client) == "done"
+    assert await service.fetchval("SELECT (vault.resume($1)).status", client) == "done"
+    assert await act(desk, "restriction_end", request) == "notice-first"
+    assert await tell(desk, request, (NOON + 6 * DAY).date()) == "ends-too-soon"
+    for stranger in (OTHER_OFFICER, COORDINATOR):
+        assert await act(desk, "restriction_end", request, asker=stranger) == "hidden"
+    assert await tell(desk, request, (NOON + 7 * DAY).date()) == "done"
+    await desk.set_now(NOON + 6 * DAY)
+    assert await act(desk, "restriction_end", request) == "notice-first"
+    assert await reads(desk) == ("hidden", ["prohibited"])
+    await desk.set_now(NOON + 7 * DAY)
+    assert await act(desk, "restriction_end", request) == "done"
+    assert (await reads(desk))[0] == "permit"
+    assert await tell(desk, request, (NOON + 20 * DAY).date()) == "restriction-ended"
+
+
+async def test_every_agency_that_has_the_paper_is_told_of_it_and_of_its_end(desk: Desk) -> None:
+    """GDPR Art. 19: Kela filed it, pirha has opened it; te-palvelut, which has neither, is told nothing."""
+    await reads(desk)
+    request = await wished(desk, document=desk.paper, case_id=desk.case)
+    await step(desk, request)
+    await tell(desk, request, (NOON + 7 * DAY).date())
+    await desk.set_now(NOON + 8 * DAY)
+    await act(desk, "restriction_end", request)
+    told = await (await desk.owner()).fetch("SELECT kind, agency FROM vault.notice ORDER BY kind, agency")
+    assert [tuple(row) for row in told] == [
+        ("processing-restricted", "kela"), ("processing-restricted", "pirha"),
+        ("restriction-ended", "kela"), ("restriction-ended", "pirha"),
+    ]  # fmt: skip
+
+
+async def test_a_part_that_is_refused_leaves_the_named_papers_restricted(desk: Desk) -> None:
+    request = await wished(desk)
+    assert await step(desk, request, "refuse-part", REFUSED) == "unknown-paper"
+    assert await step(desk, request, "refuse-part", REFUSED | {"papers": [str(uuid.uuid4())]}) == "unknown-paper"
+    assert await step(desk, request, "answer", {"papers": [str(desk.paper)]}) == "unknown-paper"
+    assert await step(desk, request, "refuse-part", REFUSED | {"papers": [str(desk.paper)]}) == "done"
+    bound = await (await desk.owner()).fetchrow("SELECT * FROM vault.prohibition WHERE request = $1", request)
+    assert bound["documents"] == [{"document": str(desk.paper)}]
+    assert await reads(desk) == ("hidden", ["prohibited"])
+
+
+async def test_p08_what_is_restricted_is_neither_handed_to_the_archive_nor_destroyed(desk: Desk) -> None:
+    owner = await desk.owner()
+
+    async def pending() -> list[str]:
+        return list(await owner.fetchval("SELECT vault.pending($1)", desk.case))
+
+    request = await wished(desk)
+    assert await pending() == ["open-request"]
+    await step(desk, request)
+    assert await pending() == ["restriction"]
+    await tell(desk, request, (NOON + 7 * DAY).date())
+    await desk.set_now(NOON + 7 * DAY)
+    await act(desk, "restriction_end", request)
+    assert await pending() == []
+
+
+async def test_what_the_archive_has_is_not_restricted_here(desk: Desk) -> None:
+    request = await wished(desk)
+    row = {"case_id": desk.case, "n": 9, "state": "archived", "entry": uuid.UUID(int=0), "recorded_at": NOON - DAY}
+    await desk.database.insert("case_state", [row])
+    assert await step(desk, request) == "nothing-to-restrict"
