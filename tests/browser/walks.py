@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
-import uuid
 from typing import Any
 
 from tests.browser.scene import HOSTILE, aside, make_scene, signed_in, staff
 from tests.browser.test_session_end import ends_in
 from tests.browser.walk import Walk
 from tests.exports.conftest import Scene as Exports
-from tests.support.caller import ANY, must, permit, personal_code
+from tests.support.caller import ANY, must, permit, personal_code, young_code
 from tests.support.sessions import browser
 from tests.web.routes import NOBODY
-from vault.rules.days import helsinki_day
 from vault.services.sessions import Session
 
 FRIEND = {"name": "⟦Esko Edustaja⟧"}
@@ -191,11 +188,9 @@ def for_another(walk: Walk) -> None:
 
 def young(walk: Walk) -> None:
     """A minor with a guardian, who turns 18: the guardian is kept out, and the guardian's consent lapses."""
-    day = helsinki_day(dt.datetime.now(dt.UTC)) - dt.timedelta(days=17 * 365)
-    digits = f"{day:%d%m%y}{900 + uuid.uuid4().int % 100}"
-    code = f"{digits[:6]}A{digits[6:]}{'0123456789ABCDEFHJKLMNPRSTUVWXY'[int(digits) % 31]}"
+    code, born = young_code(17)
     caller = walk.caller
-    case = caller.open_case(personal_identity_code=code, born=day.isoformat(), name="⟦Nuori⟧", members=["kela"])
+    case = caller.open_case(personal_identity_code=code, born=born, name="⟦Nuori⟧", members=["kela"])
     known = {"kind": "guardian", "case": case, "shown": "VTJ: huoltaja", "scope": "act"}
     guardian = known | {"representative": FRIEND | {"personal_identity_code": personal_code()[0]}}
     authority = must(caller.coordinator.post(f"/v1/cases/{case}/authorities", guardian))["id"]

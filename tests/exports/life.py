@@ -57,7 +57,7 @@ class Life:
     def _consents(self) -> None:
         first = self.caller.consent(self.other, [permit("kela"), deny("kuntoutus-oy")])
         second = self.caller.consent(
-            self.other, [permit("kela"), permit("te-palvelut")], replaces=first, valid_until="2031-01-31"
+            self.other, [permit("kela"), permit("te-palvelut")], replaces=first, valid_until="2081-01-31"
         )
         self.caller.withdraw(self.consent, provisions=[2], reason="en halua enää")
         self.caller.withdraw(second, reason="lopetan")

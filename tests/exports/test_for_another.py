@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.exports.conftest import Person, Scene, data
-from tests.support.caller import KELA, must, permit, personal_code
+from tests.support.caller import KELA, must, permit, personal_code, young_code
 from tests.support.sessions import browser, client_session
 
 MIND = ["mental-health"]
@@ -61,12 +61,6 @@ class Pair:
 
     def package(self) -> zipfile.ZipFile:
         return self.scene.unpacked(self.friend)
-
-
-def young_code() -> str:
-    """The personal identity code of somebody born on 3 February 2012."""
-    digits = "030212977"
-    return f"{digits[:6]}A{digits[6:]}{'0123456789ABCDEFHJKLMNPRSTUVWXY'[int(digits) % 31]}"
 
 
 @pytest.fixture
@@ -156,7 +150,8 @@ def test_p09_what_an_ended_authority_ordered_is_not_made_nor_given(pair: Pair) -
 
 def test_23_a_guardian_whom_the_minor_bars_gets_no_export(scene: Scene) -> None:
     """domain.md §14 no. 23."""
-    pair = Pair(scene, code=young_code(), born="2012-02-03")
+    code, born = young_code(14)
+    pair = Pair(scene, code=code, born=born)
     guardian = pair.recorded(kind="guardian")
     pair.act(guardian)
     ready, waiting = scene.ready(pair.friend), str(pair.friend.order()["id"])

@@ -176,7 +176,8 @@ def fail(caller: Caller, marks: Markers, case: str, document: str, small: str) -
 
 @pytest.mark.timeout(180)
 def test_p05_no_plaintext_at_rest(start: Start, tmp_path: Path) -> None:
-    caller = start(fast=False)
+    (tmp_path / "tmp").mkdir()
+    caller = start(fast=False, TMPDIR=str(tmp_path / "tmp"))
     marks = Markers()
     code, born = personal_code()
     fill(caller, marks, code, born)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import itertools
 import secrets
 import ssl
 import time
-import uuid
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,6 +15,7 @@ import httpx
 from tests.support.service import Service
 from vault.demo import cast
 from vault.demo.caller import DemoAgency, DemoApplication, professional_form, system_form
+from vault.rules.days import helsinki_day
 
 PLANNING = "rehabilitation-planning"
 ANY = [{"any": True}]
@@ -175,12 +177,29 @@ class Caller:
         return must(self.coordinator.post(f"/v1/consents/{consent}/withdraw", wish))
 
 
+_persons, _young = itertools.count(secrets.randbelow(28 * 12 * 100)), itertools.count(secrets.randbelow(100))
+"""Counted, not drawn: among a few hundred drawn codes two would often be one person's."""
+
+
 def personal_code() -> tuple[str, str]:
-    """A temporary personal identity code (serial from 900) and its birth day."""
-    number = uuid.uuid4().int
-    day, month, serial = 1 + number % 28, 1 + number // 28 % 12, 900 + number // 336 % 100
-    digits = f"{day:02d}{month:02d}99{serial}"
-    return f"{digits[:6]}-{serial}{'0123456789ABCDEFHJKLMNPRSTUVWXY'[int(digits) % 31]}", f"1999-{month:02d}-{day:02d}"
+    """A temporary personal identity code that this process gave to nobody else, and its birth day."""
+    number = next(_persons)
+    born = dt.date(1999, 1 + number // 28 % 12, 1 + number % 28)
+    return temporary_code(born, number // 336), born.isoformat()
+
+
+def temporary_code(born: dt.date, number: int) -> str:
+    """A temporary personal identity code (its serial from 900) of that birth day; a hundred ``number`` are different."""
+    serial = 900 + number % 100
+    digits = f"{born:%d%m%y}{serial}"
+    sign = "A" if born.year >= 2000 else "-"
+    return f"{digits[:6]}{sign}{serial}{'0123456789ABCDEFHJKLMNPRSTUVWXY'[int(digits) % 31]}"
+
+
+def young_code(years: int) -> tuple[str, str]:
+    """As `personal_code`, of somebody who turned that many ``years`` some days ago."""
+    born = helsinki_day(dt.datetime.now(dt.UTC)) - dt.timedelta(days=years * 366)
+    return temporary_code(born, next(_young)), born.isoformat()
 
 
 def new_case(**client: Any) -> dict[str, Any]:

@@ -158,7 +158,7 @@ def test_a_retracted_paper_is_the_clients_still_and_a_misfiled_one_nobodys(calle
 
 
 def test_consents_are_told_in_parts_with_their_history(caller: Caller, hers: Own) -> None:
-    consent = caller.consent(hers.case, [permit("kela"), permit("kela", ["b-lausunto"])], valid_until="2030-01-31")
+    consent = caller.consent(hers.case, [permit("kela"), permit("kela", ["b-lausunto"])], valid_until="2080-01-31")
     must(hers.http.post(f"/v1/me/consents/{consent}/withdraw", json={"provisions": [2], "reason": "En halua enää"}))
     view = hers.one(f"/consents/{consent}")
     assert [c["in_force"] for c in view["provisions"]] == [True, False]

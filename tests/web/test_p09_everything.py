@@ -45,7 +45,7 @@ def hers(caller: Caller) -> Iterator[Own]:
         for mark in ("retract", "misfiled"):
             must(caller.coordinator.post(f"/v1/documents/{caller.file(case)}/{mark}"))
         first = caller.consent(case, [permit("kela"), permit("te-palvelut"), deny("kuntoutus-oy")])
-        second = caller.consent(case, [permit("kela"), permit("te-palvelut")], replaces=first, valid_until="2031-01-31")
+        second = caller.consent(case, [permit("kela"), permit("te-palvelut")], replaces=first, valid_until="2081-01-31")
         must(
             kela.post(
                 f"/v1/consents/{second}/withdraw",
