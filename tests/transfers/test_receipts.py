@@ -8,8 +8,11 @@ import pytest
 
 from tests.support.caller import must
 from tests.support.service import run
-from tests.transfers.conftest import ARCHIVE, Scene
-from vault.errors import ObjectTampered
+from tests.support.sessions import staff_session
+from tests.transfers.conftest import ARCHIVE, FIRST, Scene
+from vault.adapters.postgres.door import PostgresDoor
+from vault.adapters.postgres.pool import Pool
+from vault.errors import Conflict, ObjectTampered
 
 
 def test_p08_a_receipt_for_anything_else_shreds_nothing(scene: Scene) -> None:
@@ -47,6 +50,32 @@ def test_p08_a_receipt_for_an_earlier_package_is_refused(scene: Scene) -> None:
     assert scene.state(transfer) == "sent"
     assert scene.hand_in(transfer, old).json()["code"] == "receipt-mismatch"
     must(scene.hand_in(transfer, scene.sign(transfer)))
+
+
+def test_p08_the_database_compares_too_when_a_receipt_was_overtaken_by_a_newer_package(scene: Scene) -> None:
+    """Verified for what was the newest package; before it is recorded, the transfer is rejected and packaged anew."""
+    _, transfer = scene.due()
+    secret = staff_session(scene.service, FIRST, "archivist").secret
+    digests = "SELECT package_sha256, tar_sha256 FROM vault.transfer_package WHERE transfer = $1::uuid ORDER BY n DESC LIMIT 1"
+
+    async def record(package: bytes, tar: bytes) -> None:
+        pool = Pool(scene.service.database.url("service"), size=1, wait_s=20)
+        try:
+            door = PostgresDoor(pool, pool, scene.service.keyring)
+            await door.act("transfer_receive", secret, uuid.UUID(transfer), package, tar, b"sealed")
+        finally:
+            await pool.close()
+
+    scene.work(2)
+    [overtaken] = scene.service.sql(digests, transfer)
+    must(scene.archivist().post(f"/v1/transfers/{transfer}/reject", {"reason": "väärä arkisto"}))
+    scene.approve(transfer)
+    scene.work(2)
+    with pytest.raises(Conflict) as refused:
+        run(record(*overtaken))
+    assert (refused.value.narrow, scene.state(transfer)) == ("receipt-mismatch", "sent")
+    run(record(*scene.service.sql(digests, transfer)[0]))
+    assert scene.state(transfer) == "received"
 
 
 @pytest.mark.parametrize("when", ["packaged", "received", "verified"])

@@ -212,7 +212,7 @@ class World:
             case, "b-lausunto", title="Lääkärinlausunto B", filename="b.txt", protected_classes=["mental-health"]
         )
         named = permit("kela", ["b-lausunto"], protected_classes=["mental-health"], purposes=["benefit-decision"])
-        self.caller.consent(case, [handle(), named], valid_until=f"{dt.date.today().year + 1}-12-31")
+        self.caller.consent(case, [handle(), named], valid_until=f"{dt.datetime.now(dt.UTC).year + 1}-12-31")
         for process in ("tym", "akse"):
             body = {
                 "process": process,
