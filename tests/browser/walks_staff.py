@@ -31,7 +31,11 @@ def empty_desks(walk: Walk) -> None:
     walk.each(staff(walk.caller, FIRST, "archivist"), "/desk/archive", "/desk/archive/requests")
     walk.each(staff(walk.caller, "pirha-1001", "coordinator"), "/desk/coordinator")
     officer = staff(walk.caller, OFFICER, "records-officer")
-    walk.each(officer, DESK, *(f"{DESK}/{name}" for name in ("new", "ended", "misfiled", "damaged", "differences")))
+    walk.each(
+        officer,
+        DESK,
+        *(f"{DESK}/{name}" for name in ("new", "ended", "restrictions", "misfiled", "damaged", "differences")),
+    )
 
 
 def coordinator(walk: Walk) -> None:

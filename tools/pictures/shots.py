@@ -54,6 +54,30 @@ def asked_everything(page: Page) -> None:
     SEND(page)
 
 
+def gave_ground(page: Page) -> None:
+    page.locator("#ground").check()
+    SEND(page)
+
+
+def said_nothing(page: Page) -> None:
+    gave_ground(page)
+    SEND(page)
+
+
+def said_all(page: Page) -> None:
+    gave_ground(page)
+    page.locator("#text").fill("Osoitteeni on lausunnossa väärin.")
+    SEND(page)
+
+
+def in_tym(page: Page) -> None:
+    page.locator("#case").check()
+    SEND(page)
+    page.locator("input[name=ground][value=claim]").check()
+    SEND(page)
+    SEND(page)
+
+
 def named_friend(page: Page) -> None:
     page.locator("#name").fill("Esko Edustaja")
     page.locator("#code").fill("131052-308T")
@@ -157,6 +181,13 @@ def _client_states(world: World) -> list[Shot]:
         Shot("export-remove", "export-ready", f"/my/exports/{ids['export-ready']}/remove"), Shot("exports-under-way", "export-collecting", "/my/exports"),
         Shot("consent-lapsed", "lapsed", f"/my/consents/{ids['lapsed-consent']}"), Shot("consents-lapsed", "lapsed", "/my/consents"),
         Shot("representatives-minor", "minor", "/my/representatives"),
+        Shot("home-restricted", "kept-only", "/my", dark=True), Shot("prohibitions-restricted", "kept-told", "/my/prohibitions"),
+        *(Shot(f"request-{name}", name, f"/my/requests/{ids[name]}") for name in ("kept-only", "kept-told")),
+        Shot("restriction-which", "three", "/my/requests/restriction"), Shot("restriction-why", "client", "/my/requests/restriction"),
+        Shot("restriction-why-wrong", "client", "/my/requests/restriction", SEND),
+        Shot("restriction-words", "client", "/my/requests/restriction", gave_ground),
+        Shot("restriction-words-wrong", "client", "/my/requests/restriction", said_nothing),
+        Shot("restriction-send", "client", "/my/requests/restriction", said_all), Shot("restriction-send-tym", "three", "/my/requests/restriction", in_tym),
     ]  # fmt: skip
 
 
@@ -188,6 +219,12 @@ def _officer(world: World) -> list[Shot]:
         Shot("records-misfiled", "officer", "/desk/records/misfiled"), Shot("records-misfiled-one", "officer", f"/desk/records/misfiled/{ids['wrong']}"),
         Shot("records-differences", "officer", "/desk/records/differences"),
         Shot("records-damaged", "officer", "/desk/records/damaged"),
+        Shot("records-restrictions", "officer", "/desk/records/restrictions"),
+        *(Shot(f"records-restriction-{name}", "officer", f"{of}{ids[name]}") for name in ("kept-only", "kept-told")),
+        *(Shot(f"records-restriction-{step}", "officer", f"{of}{ids['kept-wish']}/{step}") for step in ("answer", "refuse")),
+        Shot("records-restriction-notice", "officer", f"{of}{ids['kept-only']}/restriction/notice"),
+        Shot("records-restriction-end-first", "officer", f"{of}{ids['kept-only']}/restriction/end"),
+        Shot("records-restriction-end", "officer", f"{of}{ids['kept-told']}/restriction/end"),
         Shot("records-letter", "officer", f"{of}{ids['refused']}/letter"),
     ]  # fmt: skip
 

@@ -54,6 +54,7 @@ class World:
         self._requests()
         self._exports()
         self._others()
+        self._restricted()
         self._young()
         self._archive()
         for who, subject, role in (
@@ -223,6 +224,26 @@ class World:
                 other, [permit({"any": True}, documents=ANY, actions=["handle", "read"], purposes=PURPOSES)]
             )
             self.caller.file(other, title="Suunnitelma", filename="suunnitelma.txt")
+
+    def _restricted(self) -> None:
+        """A restriction that binds, one that was told to end, and a wish for one in a process without that right."""
+        officer = self.caller.by(OFFICER)
+        for who, name in (("kept-only", "Raija Rajaus"), ("kept-told", "Risto Rajaus")):
+            case = self.somebody(who, *personal_code(), name)
+            paper = self.caller.file(case, title="Kuntoutuspalaute", filename="palaute.txt")
+            self.caller.file(case, title="Lausunto työkyvystä", filename="lausunto.txt")
+            more = {"document": paper} if who == "kept-told" else {}
+            made = self.ask(who, "restriction", ground="accuracy", text="Osoitteeni on lausunnossa väärin.", **more)
+            must(
+                officer.post(
+                    f"/v1/requests/{made}/answer", {"text": "Rajoitamme käsittelyä, kunnes osoite on tarkistettu."}
+                )
+            )
+            self.ids[who] = made
+        day = (helsinki_day(dt.datetime.now(dt.UTC)) + dt.timedelta(9)).isoformat()
+        notice = {"ends_from": day, "text": "Osoite on tarkistettu ja korjattu."}
+        must(officer.post(f"/v1/requests/{self.ids['kept-told']}/restriction/notice", notice))
+        self.ids["kept-wish"] = self.ask("three", "restriction", ground="claim", text="Valitan päätöksestä.")
 
     def _young(self) -> None:
         """A minor with a guardian, and somebody who has turned 18 meanwhile."""

@@ -46,7 +46,7 @@ KINDS: Final[Mapping[str, str]] = {
     "export-review": N_("Check papers that wait"),
     "self-access": N_("Own records"),
     "correction": N_("Correct something"),
-    "restriction": N_("Restrict the processing"),
+    "restriction": N_("Restriction of processing"),
     "explanation": N_("Explain an opening"),
     "log-names": N_("Names from the log"),
     "log-older": N_("Log older than two years"),
