@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from tests.exports.conftest import Person, Scene
-from tests.support.caller import ANY, KELA, PROVIDER, PURPOSES, deny, must, permit, personal_code
+from tests.support.caller import ANY, KELA, PROVIDER, PURPOSES, code_born_then, deny, must, permit, personal_code
 from tests.web.test_withholding import PHYSICIAN, RIGHTS, filed_pdf
 
 OFFICER = "pirha-1004"
@@ -78,6 +78,14 @@ class Life:
             if d["case"] == self.other
         ]
         must(self.officer.post(f"/v1/differences/{found['id']}", {"outcome": "taken"}))
+        self._code_and_back()
+
+    def _code_and_back(self) -> None:
+        for code in (code_born_then(self.her.code), self.her.code):
+            must(self.caller.coordinator.patch(f"/v1/clients/{self.client}", {"personal_identity_code": code}))
+        listed = must(self.officer.get("/v1/differences", params={"limit": 200}))["items"]
+        first = next(d for d in listed if d["client"] == self.client)
+        must(self.officer.post(f"/v1/differences/{first['id']}", {"outcome": "taken"}))
 
     def _wishes(self) -> None:
         ended = self.me("/prohibitions", {"recipients": [{"agency": "kela"}], "protected_classes": ["mental-health"]})[

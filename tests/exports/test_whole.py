@@ -64,6 +64,10 @@ COMPARED: dict[str, Compared] = {
         lambda of: [tuple(one[f] for f in ("recorded_at", "language", "interpreter", "address_protected")) for one in [of("client"), *of("client")["earlier"]]],
     ),
     "client_code": Compared(f"SELECT {AT} FROM vault.client_code t WHERE t.client = :client", lambda of: [(at,) for at in of("client")["codes"]]),
+    "former_code": Compared(
+        "SELECT f.case_id, f.fields FROM vault.former_code t JOIN vault.difference f ON f.id = t.difference WHERE t.client = :client",
+        lambda of: [(d["case"], tuple(d["fields"])) for d in of("differences") if d["outcome"] == "taken" and d["fields"] != ["name"]],
+    ),
     "client_identity": Compared(f"SELECT {AT} FROM vault.client_identity t WHERE t.client = :client", lambda of: [(at,) for at in of("client")["identities"]]),
     "client_death": Compared("SELECT t.died_on FROM vault.client_death t WHERE t.client = :client", lambda of: [(day,) for day in [of("client")["died_on"]] if day]),
     "difference": Compared(f"SELECT t.case_id, t.fields, {AT} FROM vault.difference t WHERE t.client = :client", each("differences", "case", "fields", "recorded_at")),

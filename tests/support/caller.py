@@ -30,6 +30,8 @@ PURPOSES = [
     "education-support",
 ]  # fmt: skip
 
+_CHECK = "0123456789ABCDEFHJKLMNPRSTUVWXY"
+
 
 def must(answer: httpx.Response, *statuses: int) -> dict[str, Any]:
     """The answer's JSON, when its status is one of these (200 and 201 unless others are named)."""
@@ -193,13 +195,19 @@ def temporary_code(born: dt.date, number: int) -> str:
     serial = 900 + number % 100
     digits = f"{born:%d%m%y}{serial}"
     sign = "A" if born.year >= 2000 else "-"
-    return f"{digits[:6]}{sign}{serial}{'0123456789ABCDEFHJKLMNPRSTUVWXY'[int(digits) % 31]}"
+    return f"{digits[:6]}{sign}{serial}{_CHECK[int(digits) % 31]}"
 
 
 def young_code(years: int) -> tuple[str, str]:
     """As `personal_code`, of somebody who turned that many ``years`` some days ago."""
     born = helsinki_day(dt.datetime.now(dt.UTC)) - dt.timedelta(days=years * 366)
     return temporary_code(born, next(_young)), born.isoformat()
+
+
+def code_born_then(code: str, sign: str = "Y", step: int = 1) -> str:
+    """Another temporary code of the same birth day."""
+    serial = 900 + (int(code[7:10]) - 900 + step) % 100
+    return f"{code[:6]}{sign}{serial}{_CHECK[int(code[:6] + str(serial)) % 31]}"
 
 
 def new_case(**client: Any) -> dict[str, Any]:

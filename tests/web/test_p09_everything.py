@@ -14,6 +14,7 @@ from tests.web.answers import code_of
 # A table with a column that leads to a client -> where the client finds it. "here": compared row by row below.
 FOUND = {
     "client": "here", "client_about": "here", "client_code": "here", "client_death": "GET /v1/me: died_on",
+    "former_code": "the log: difference-end",
     "client_identity": "the sign-in itself: a keyed digest of who they are at the provider",
     "client_case": "here", "case_state": "here", "case_reference": "here", "hold": "here", "member": "here", "member_end": "here",
     "sign_off": "the log: case-close", "participant": "the log: the first opening of each", "difference": "GET /v1/me beside what a case was given",

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from tests.support.caller import KELA, PHYSICIAN, Caller, must, new_case
+from tests.support.caller import KELA, PHYSICIAN, Caller, code_born_then, must, new_case
 from tests.support.own import own, signed_in
 from tests.web.answers import code_of, log_of
 from tests.web.scene import problem
 
 OFFICER = "pirha-1004"
-CHECK = "0123456789ABCDEFHJKLMNPRSTUVWXY"
-
-
-def code_born_then(code: str, sign: str = "Y", step: int = 1) -> str:
-    """Another temporary code of the same birth day."""
-    serial = 900 + (int(code[7:10]) - 900 + step) % 100
-    return f"{code[:6]}{sign}{serial}{CHECK[int(code[:6] + str(serial)) % 31]}"
 
 
 def client_of(caller: Caller, case: str) -> str:
@@ -29,6 +24,15 @@ def client_of(caller: Caller, case: str) -> str:
 def found(caller: Caller, code: str) -> list[str]:
     cases = must(caller.coordinator.post("/v1/clients/find", {"personal_identity_code": code}))
     return [one["id"] for one in cases["items"]]
+
+
+def waiting(caller: Caller, client: str) -> list[dict[str, Any]]:
+    listed = must(caller.by(OFFICER).get("/v1/differences?limit=200"))["items"]
+    return [one for one in listed if one["client"] == client]
+
+
+def settle(caller: Caller, difference: dict[str, Any], outcome: str) -> None:
+    must(caller.by(OFFICER).post(f"/v1/differences/{difference['id']}", {"outcome": outcome}))
 
 
 def change(caller: Caller, client: str, **changed: Any) -> dict[str, Any]:
@@ -57,12 +61,12 @@ def test_the_client_sees_what_was_changed_and_a_case_keeps_what_it_was_given(cal
         assert "Uusi" not in str(log_of(caller, hers.case))
 
 
-def test_a_new_code_finds_the_person_and_so_does_the_old_one(caller: Caller) -> None:
+def test_a_new_code_finds_the_person(caller: Caller) -> None:
     body = new_case()
     case, code = must(caller.coordinator.post("/v1/cases", body))["id"], body["client"]["personal_identity_code"]
     client, new = client_of(caller, case), code_born_then(code)
     change(caller, client, personal_identity_code=new.lower())
-    assert found(caller, new) == found(caller, code) == [case]
+    assert found(caller, new) == [case]
     with signed_in(caller, case, new) as hers:
         assert hers.one("")["personal_identity_code"] == new
     again = caller.open_case(handled=False, personal_identity_code=new, born=body["client"]["born"])
@@ -72,6 +76,88 @@ def test_a_new_code_finds_the_person_and_so_does_the_old_one(caller: Caller) -> 
     first = code_born_then(code, "X", 2)
     change(caller, client_of(caller, bare), personal_identity_code=first)
     assert found(caller, first) == [bare]
+    assert waiting(caller, client_of(caller, bare)) == []
+
+
+def test_p01_a_former_code_finds_and_attaches_to_nobody_until_a_records_officer_confirms_it(caller: Caller) -> None:
+    body = new_case()
+    case, old = must(caller.coordinator.post("/v1/cases", body))["id"], body["client"]["personal_identity_code"]
+    client, new, born = client_of(caller, case), code_born_then(old), body["client"]["born"]
+    change(caller, client, personal_identity_code=new)
+    assert found(caller, old) == []
+    [waits] = waiting(caller, client)
+    assert (waits["fields"], waits["former"]["personal_identity_code"], waits["registered"]["personal_identity_code"]) == (
+        ["former_personal_identity_code"], old, new,
+    )  # fmt: skip
+    settle(caller, waits, "taken")
+    assert (found(caller, old), found(caller, new)) == ([case], [case])
+    late = caller.open_case(handled=False, personal_identity_code=old, born=born)
+    assert client_of(caller, late) == client
+    with signed_in(caller, case, old) as nobody:
+        assert nobody.one("")["kept"] is False
+
+
+def test_p01_who_truly_has_a_mistyped_code_comes_as_themselves(caller: Caller) -> None:
+    body = new_case()
+    case, mistyped = must(caller.coordinator.post("/v1/cases", body))["id"], body["client"]["personal_identity_code"]
+    client, right, born = client_of(caller, case), code_born_then(mistyped), body["client"]["born"]
+    change(caller, client, personal_identity_code=right)
+    theirs = caller.open_case(handled=False, personal_identity_code=mistyped, born=born, name="Toinen Henkilö")
+    assert client_of(caller, theirs) != client
+    assert found(caller, mistyped) == [theirs]
+    with signed_in(caller, theirs, mistyped) as them, signed_in(caller, case, right) as hers:
+        assert [[one["id"] for one in who.all("/cases")] for who in (them, hers)] == [[theirs], [case]]
+    [waits] = waiting(caller, client)
+    assert code_of(caller.by(OFFICER).post(f"/v1/differences/{waits['id']}", {"outcome": "taken"})) == (
+        409,
+        "code-differs",
+    )
+    settle(caller, waits, "kept")
+    assert found(caller, mistyped) == [theirs]
+
+
+def test_p10_who_gave_a_code_finds_and_opens_by_it_alike_whether_it_was_taken_over_or_not(caller: Caller) -> None:
+    """Neither find, nor a case opened with either code, nor an authority tells that the code stands for another person."""
+    seen = []
+    for is_anothers in (True, False):
+        body = new_case()
+        case, old = must(caller.coordinator.post("/v1/cases", body))["id"], body["client"]["personal_identity_code"]
+        client, given, born = client_of(caller, case), code_born_then(old), body["client"]["born"]
+        if is_anothers:
+            theirs = caller.open_case(handled=False, personal_identity_code=given, born=born, name="Toinen Henkilö")
+            for table, column in (("member", "agency"), ("client_case", "controller")):
+                where = "case_id" if table == "member" else "id"
+                caller.service.sql(f"UPDATE vault.{table} SET {column} = 'te-palvelut' WHERE {where} = $1", theirs)
+        change(caller, client, personal_identity_code=given)
+        answer = [found(caller, given) == [case], found(caller, old)]
+        again = caller.open_case(handled=False, personal_identity_code=given, born=born)
+        with_old = caller.open_case(handled=False, personal_identity_code=old, born=born)
+        answer += [client_of(caller, again) == client, client_of(caller, with_old) == client]
+        authority = {
+            "kind": "authorised",
+            "scope": "see",
+            "case": case,
+            "representative": {"name": "Esko", "personal_identity_code": given},
+            "shown": "seen",
+        }
+        refused = caller.coordinator.post(f"/v1/cases/{case}/authorities", authority)
+        answer += [refused.status_code, sorted(refused.headers)]
+        for code in (old, given):
+            with signed_in(caller, case, code) as who:
+                shown = who.all("/cases")
+                assert case not in [one["id"] for one in shown] or (code == given and not is_anothers)
+        if is_anothers:
+            with signed_in(caller, theirs, given) as them:
+                assert [one["id"] for one in them.all("/cases")] == [theirs]
+        seen.append(answer)
+    assert seen[0] == seen[1]
+    assert seen[0][:4] == [True, [], True, False]
+
+
+def test_p10_a_new_cases_client_does_not_tell_by_its_id_when_the_person_came(caller: Caller) -> None:
+    ids = [uuid.UUID(client_of(caller, caller.open_case(handled=False))) for _ in range(4)]
+    assert {one.version for one in ids} == {7}
+    assert [one for one in ids if abs((one.int >> 80) / 1000 - time.time()) < 3600 * 24 * 30] == []
 
 
 def test_p01_a_code_that_is_the_clients_no_more_signs_nobody_in(caller: Caller) -> None:
@@ -114,20 +200,38 @@ def test_p10_a_code_of_another_person_is_answered_like_any_other_and_not_taken_o
     )
     assert taken.json() == new.json() | {"personal_identity_code": other}
     assert found(caller, other) == [theirs]
-    assert found(caller, free) == [case]
+    assert (found(caller, free), found(caller, code)) == ([case], [])
     rows = caller.service.sql(
-        "SELECT client::text, case_id::text, fields FROM vault.difference WHERE client = $1", client
+        "SELECT case_id::text, fields FROM vault.difference WHERE client = $1 ORDER BY id", client
     )
-    assert [tuple(row) for row in rows] == [(client, case, ["personal_identity_code"])]
+    assert [tuple(row) for row in rows] == [
+        (case, ["personal_identity_code"]),
+        (case, ["former_personal_identity_code"]),
+    ]
     with signed_in(caller, case, free) as hers:
         me = hers.one("")
         assert (me["name"], me["personal_identity_code"]) == ("Maija Uusi", free)
-    officer = caller.by(OFFICER)
-    [waits] = [one for one in must(officer.get("/v1/differences?limit=200"))["items"] if one["client"] == client]
-    path = f"/v1/differences/{waits['id']}"
-    assert code_of(officer.post(path, {"outcome": "taken"})) == (409, "code-differs")
-    must(officer.post(path, {"outcome": "kept"}))
-    assert not [one for one in must(officer.get("/v1/differences?limit=200"))["items"] if one["client"] == client]
+    refused, former = waiting(caller, client)
+    path = f"/v1/differences/{refused['id']}"
+    assert code_of(caller.by(OFFICER).post(path, {"outcome": "taken"})) == (409, "code-differs")
+    settle(caller, refused, "kept")
+    assert waiting(caller, client) == [former]
+    assert found(caller, free) == [case]
+
+
+def test_what_was_registered_is_the_clients_code_again_when_the_desk_keeps_it(caller: Caller) -> None:
+    body = new_case()
+    case, code = must(caller.coordinator.post("/v1/cases", body))["id"], body["client"]["personal_identity_code"]
+    client, other = client_of(caller, case), code_born_then(code, "W", 3)
+    theirs = caller.open_case(handled=False, personal_identity_code=other, born=body["client"]["born"])
+    with signed_in(caller, case, code) as hers:
+        change(caller, client, personal_identity_code=other)
+        assert hers.get("").status_code == 401
+    [waits] = waiting(caller, client)
+    settle(caller, waits, "kept")
+    assert (found(caller, code), found(caller, other)) == ([case], [theirs])
+    with signed_in(caller, case, code) as hers:
+        assert (hers.one("")["personal_identity_code"], [one["id"] for one in hers.all("/cases")]) == (code, [case])
 
 
 def test_two_changes_at_once_both_stand(caller: Caller) -> None:

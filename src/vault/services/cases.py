@@ -16,7 +16,7 @@ from vault.ports import Done, Door, Keyring
 from vault.rules.catalogue import require_code
 from vault.rules.days import eighteenth_birthday, helsinki_day, parse_day
 from vault.rules.identity_code import parse_identity_code, require_same_birth
-from vault.services.ids import new_id
+from vault.services.ids import timeless_id
 
 _TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 """RFC 5646 §2.1, roughly; it stands in clear, so it has no room for a name."""
@@ -139,7 +139,8 @@ class Cases:
         given: _Given,
         adult_on: dt.date,
     ) -> Done:
-        person = ClientId(new_id())
+        # Who sees the case sees this id; by its time it would tell whether the person was known here before.
+        person = ClientId(timeless_id())
         keys = self._new_keys(found, case, person)
         sealed = msgspec.json.encode(given)
         return await self._door.act(

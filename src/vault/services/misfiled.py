@@ -71,7 +71,10 @@ class PersonGiven(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """What was said of a person at a case's opening beside what is registered; ``given`` is None once the case is archived."""
+    """What was said of a person beside what is registered; ``given``, at the case's opening, is None once it is archived.
+
+    ``former`` is what was registered with the code that a change took out of use.
+    """
 
     id: uuid.UUID
     client: uuid.UUID
@@ -80,6 +83,7 @@ class Difference(msgspec.Struct, frozen=True):
     recorded_at: str
     registered: PersonGiven
     given: PersonGiven | None = None
+    former: PersonGiven | None = None
 
 
 class MisfiledDesk:
@@ -128,13 +132,17 @@ class MisfiledDesk:
         return page_of(list(views), listed.facts, self._promise(listed))
 
     async def end_difference(self, secret: TokenSecret, difference: uuid.UUID, outcome: str) -> Done:
-        """``kept``: what is registered stays. ``taken``: the given name is registered from now on; the old one is kept, too."""
+        """``kept``: what is registered stays; a code that was changed finds nobody any more.
+
+        ``taken``: the given name is registered from now on, the old one is kept, too; a code that was changed by law still finds
+        its person, and signs nobody in. Raises: Conflict (``code-differs``, ``birth-day-differs``).
+        """
         require_one("outcome", outcome, ("kept", "taken"))
         about = {"target": "differences", "difference": difference}
         listed = await self._door.ask(secret, Act.LIST, about=about)
         found = self._difference(listed, items_of(listed)[0])
         sealed, mac = None, None
-        if outcome == "taken" and found.given is not None:
+        if outcome == "taken" and found.given is not None and found.fields == ["name"]:
             taken = msgspec.structs.replace(found.registered, name=found.given.name)
             client = f"{found.client}"
             sealed = self._keyring.seal(
@@ -166,6 +174,7 @@ class MisfiledDesk:
         return Difference(
             id=uuid.UUID(item["id"]), client=uuid.UUID(client), case=uuid.UUID(case), fields=item["fields"],
             recorded_at=item["recorded_at"], registered=registered, given=given,
+            former=item["former"] and self._open(listed, f"register:{client}", context, item["former"]),
         )  # fmt: skip
 
     def _open(self, listed: Clearance, key: str, context: str, sealed: str) -> PersonGiven:

@@ -19,7 +19,7 @@ PARTITION_MONTHS = 26
 """How many months of log partitions exist ahead; the default partition takes what is outside them."""
 
 FUNCTION_FILES = (
-    "clock", "rules", "terms", "withholding", "entry", "standing", "door", "openings", "report", "listing", "acts", "restriction", "closing", "consents", "persons", "authorities",
+    "clock", "rules", "terms", "withholding", "entry", "standing", "door", "openings", "report", "listing", "acts", "restriction", "closing", "consents", "persons", "codes", "authorities",
     "leases", "tokens", "registry", "sessions", "transfer_states", "rotation", "archive",
     "transfers", "readers", "mine", "wishes", "tree", "restart",
     "desk", "requests", "desk_acts", "exports", "export_jobs", "grants",

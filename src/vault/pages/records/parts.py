@@ -119,6 +119,7 @@ _CONFLICTS: Final[Mapping[str, str]] = {
     "restriction-ended": N_("The restriction has ended already."),
     "request-state": N_("The request has been answered already, or something changed meanwhile."),
     "misfiled-decided": N_("This paper has been decided already."),
+    "code-differs": N_("That code stands for another person here by now."),
     "birth-day-differs": N_("A birth day is not taken over. Have the case opened anew for the right person."),
 }
 

@@ -109,7 +109,7 @@ BEGIN
         RETURN vault.conclude(e, 'done', NULL, NULL);
     END IF;
     -- Two first cases of one person at the same moment: one makes the client, the other finds it.
-    IF code_mac IS NOT NULL THEN PERFORM pg_advisory_xact_lock(('x' || encode(substring(code_mac FOR 8), 'hex'))::bit(64)::bigint); END IF;
+    PERFORM vault.hold_code(code_mac);
     -- The month's epoch key is made once; a caller that made another one begins again with the one that stands.
     IF EXISTS (SELECT FROM unnest(keys) k JOIN vault.wrapped_key w ON w.kind = 'epoch' AND w.subject = k.subject WHERE k.kind = 'epoch') THEN
         RETURN ROW('again', NULL, NULL, NULL, NULL, NULL)::vault.done;
@@ -117,7 +117,7 @@ BEGIN
     -- So does who would wrap anything under a key that is being retired.
     PERFORM pg_advisory_xact_lock_shared(7021009);
     IF vault.is_retired(keys) THEN RETURN ROW('again', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
-    SELECT k.client INTO the_client FROM vault.client_code k WHERE k.code_mac = case_open.code_mac;
+    the_client := vault.client_meant(t, case_open.code_mac, case_open.name_mac, now);
     IF the_client IS NULL THEN
         the_client := a_client;
         INSERT INTO vault.client (id, adult_on, recorded_at) VALUES (a_client, case_open.adult_on, now);

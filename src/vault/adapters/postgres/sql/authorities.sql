@@ -82,7 +82,7 @@ BEGIN
     END IF;
     PERFORM vault.move('client:' || the_client);
     now := vault.clock(); e.id := vault.uuid7(now); e.at := now;
-    IF vault.client_with_code(a_mac) = the_client THEN RETURN vault.conclude(e, 'own-representative', NULL, NULL); END IF;
+    IF the_client IN (SELECT vault.clients_given(a_mac)) THEN RETURN vault.conclude(e, 'own-representative', NULL, NULL); END IF;
     IF about ->> 'kind' = 'guardian' AND vault.helsinki_day(now) >= (SELECT c.adult_on FROM vault.client c WHERE c.id = the_client) THEN
         RETURN vault.conclude(e, 'client-of-age', NULL, NULL);
     END IF;

@@ -133,8 +133,7 @@ BEGIN
                 GROUP BY p.id ORDER BY p.id LIMIT at_most) x;
         END IF;
     ELSIF target = 'desk-client' THEN
-        SELECT k.client INTO whose FROM vault.client_code k WHERE k.code_mac = decode(about ->> 'code_mac', 'hex');
-        whose := coalesce(whose, (about ->> 'client')::uuid, (SELECT c.client FROM vault.client_case c WHERE c.id = (about ->> 'case')::uuid));
+        whose := coalesce(vault.client_known_by(decode(about ->> 'code_mac', 'hex')), (about ->> 'client')::uuid, (SELECT c.client FROM vault.client_case c WHERE c.id = (about ->> 'case')::uuid));
         IF NOT vault.answers_for(t, whose) THEN whose := NULL; END IF;
         items := CASE WHEN whose IS NULL THEN '[]' ELSE jsonb_build_array(jsonb_build_object('id', whose, 'registered', vault.registered_json(whose),
             'cases', (SELECT jsonb_agg(jsonb_build_object('id', c.id, 'process', c.process, 'state', vault.case_status(c.id, as_of),
@@ -162,7 +161,8 @@ BEGIN
         INTO items, keys FROM (
             SELECT f.id, f.client, CASE WHEN vault.recorded_state(c.id, as_of) IS DISTINCT FROM 'archived' THEN c.id END AS open_case,
                 jsonb_build_object('id', f.id, 'client', f.client, 'case', f.case_id, 'fields', f.fields, 'recorded_at', vault.rfc3339(f.recorded_at),
-                    'registered', vault.registered_json(f.client),
+                    'registered', vault.registered_json(f.client), 'former', (SELECT vault.b64(a.sealed) FROM vault.client_about a
+                        WHERE a.client = f.client AND a.code_mac = f.former_mac ORDER BY a.n DESC LIMIT 1),
                     'given', CASE WHEN vault.recorded_state(c.id, as_of) IS DISTINCT FROM 'archived' THEN vault.b64(c.sealed_about) END) AS j
             FROM vault.difference f JOIN vault.client_case c ON c.id = f.case_id
             WHERE c.controller = t.agency AND f.id > after AND (about ->> 'difference' IS NULL OR f.id = (about ->> 'difference')::uuid)

@@ -59,6 +59,16 @@ BEGIN
     e := vault.entry_of(t, 'difference-end', now);
     IF f.id IS NULL OR an_outcome NOT IN ('kept', 'taken') THEN RETURN vault.conclude(e, 'hidden', '{recipient-not-covered}', NULL); END IF;
     e.client := f.client; e.case_id := f.case_id; e.facts := concat_ws(' ', an_outcome, array_to_string(f.fields, ' '));
+    PERFORM vault.hold_code(f.former_mac);
+    IF f.fields = '{former_personal_identity_code}' AND an_outcome = 'taken' THEN
+        -- The person's code was changed by law: the one before still finds them, unless it stands for another by now.
+        IF vault.client_known_by(f.former_mac) <> f.client THEN RETURN vault.conclude(e, 'code-differs', NULL, NULL); END IF;
+        PERFORM vault.move('client:' || f.client);
+        INSERT INTO vault.difference_end (difference, outcome, professional, entry, recorded_at)
+        VALUES (f.id, an_outcome, t.professional, e.id, now) ON CONFLICT DO NOTHING;
+        IF FOUND THEN INSERT INTO vault.former_code (code_mac, client, difference, recorded_at) VALUES (f.former_mac, f.client, f.id, now) ON CONFLICT DO NOTHING; END IF;
+        RETURN vault.conclude(e, 'done', NULL, NULL);
+    END IF;
     -- Whose code it is cannot be said from here.
     IF an_outcome = 'taken' AND 'personal_identity_code' = ANY (f.fields) THEN RETURN vault.conclude(e, 'code-differs', NULL, NULL); END IF;
     -- The day of majority follows from the birth day, and consents rest on it.
@@ -68,6 +78,12 @@ BEGIN
     VALUES (f.id, an_outcome, t.professional, e.id, now) ON CONFLICT DO NOTHING;
     IF FOUND AND an_outcome = 'taken' THEN
         taken.client := f.client; taken.sealed := difference_end.sealed; taken.name_mac := a_name_mac;
+        PERFORM vault.append_about(taken, now);
+    ELSIF FOUND AND f.former_mac IS NOT NULL AND f.fields = '{personal_identity_code}' AND coalesce(vault.client_known_by(f.former_mac), f.client) = f.client
+        AND NOT EXISTS (SELECT FROM vault.client_code k WHERE k.client = f.client
+            AND k.code_mac = (SELECT a.code_mac FROM vault.client_about a WHERE a.client = f.client ORDER BY a.n DESC LIMIT 1)) THEN
+        -- The given code was another person's, and none was given since: the one before is the client's again.
+        taken.client := f.client; taken.code_mac := f.former_mac;
         PERFORM vault.append_about(taken, now);
     END IF;
     RETURN vault.conclude(e, 'done', NULL, NULL);

@@ -116,7 +116,7 @@ BEGIN
               AND c.id IN (SELECT m.case_id FROM vault.member m WHERE m.agency = t.agency)
               AND vault.is_member(c.id, t.agency, CASE WHEN t.actor = 'professional' THEN t.role END, as_of)
               AND (about ->> 'code_mac' IS NULL
-                   OR c.client = (SELECT k.client FROM vault.client_code k WHERE k.code_mac = decode(about ->> 'code_mac', 'hex')))
+                   OR c.client IN (SELECT vault.clients_given(decode(about ->> 'code_mac', 'hex'))))
             ORDER BY c.id LIMIT page_size + 1) x;
         a.status := 'permit';
         keys := ARRAY(SELECT 'case:' || (i ->> 'id') FROM jsonb_array_elements(coalesce(items, '[]')) i);

@@ -25,7 +25,7 @@ END;
 
 -- Register what changed; a missing argument stays as it was. sealed holds name, birth day and code;
 -- sealed_otherwise the same with the code as it was, for a code that stands for another person: that one is not taken over,
--- a records officer hears of it, and the caller is answered as always, since they may not know of the other person.
+-- and the caller is answered, and finds what they find, as always, since they may not know of the other person.
 CREATE OR REPLACE FUNCTION vault.client_change(secret bytea, a_client uuid, a_n integer, sealed bytea, sealed_otherwise bytea,
     a_name_mac bytea, a_code_mac bytea, a_language text, is_protected boolean) RETURNS vault.done
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -37,33 +37,34 @@ DECLARE
     t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     whose uuid;
+    before bytea;
     changed vault.client_about;
 BEGIN
     IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'client-change', now);
     e.client := a_client;
     IF NOT vault.coordinates(t, a_client, now) THEN RETURN vault.conclude(e, 'hidden', '{not-a-member}', NULL); END IF;
-    -- One code is registered once, whoever comes first (case_open takes the same lock).
-    IF a_code_mac IS NOT NULL THEN PERFORM pg_advisory_xact_lock(('x' || encode(substring(a_code_mac FOR 8), 'hex'))::bit(64)::bigint); END IF;
+    PERFORM vault.hold_code(a_code_mac);
     PERFORM vault.move('client:' || a_client);
     IF (vault.registered_json(a_client) ->> 'n')::integer IS DISTINCT FROM a_n THEN RETURN ROW('again', NULL, NULL, NULL, NULL, NULL)::vault.done; END IF;
     e.facts := concat_ws(' ', CASE WHEN a_name_mac IS NOT NULL THEN 'name' END, CASE WHEN a_code_mac IS NOT NULL THEN 'personal-identity-code' END,
         CASE WHEN a_language IS NOT NULL THEN 'language' END, CASE WHEN is_protected IS NOT NULL THEN 'address-protected' END);
-    SELECT k.client INTO whose FROM vault.client_code k WHERE k.code_mac = a_code_mac;
+    whose := vault.client_known_by(a_code_mac); before := vault.code_last_used(a_client);
     changed.client := a_client; changed.name_mac := a_name_mac; changed.language := a_language; changed.address_protected := is_protected;
-    changed.sealed := CASE WHEN whose <> a_client THEN sealed_otherwise ELSE client_change.sealed END;
-    changed.code_mac := CASE WHEN whose <> a_client THEN NULL ELSE a_code_mac END;
+    changed.sealed := CASE WHEN whose <> a_client THEN sealed_otherwise ELSE client_change.sealed END; changed.code_mac := a_code_mac;
     PERFORM vault.append_about(changed, now);
-    IF whose <> a_client THEN
-        INSERT INTO vault.difference (id, client, case_id, fields, recorded_at)
-        SELECT vault.uuid7(now), a_client, c.id, '{personal_identity_code}', now FROM vault.client_case c
-        WHERE c.client = a_client AND vault.is_coordinator(t, c.id, now) ORDER BY c.id DESC LIMIT 1;
-    ELSIF a_code_mac IS NOT NULL THEN
-        -- The old codes stay: an old paper must still find the person. Whoever signed in by one of them is out.
-        INSERT INTO vault.client_code (code_mac, client, recorded_at) VALUES (a_code_mac, a_client, now) ON CONFLICT DO NOTHING;
+    IF a_code_mac IS DISTINCT FROM before AND a_code_mac IS NOT NULL THEN
+        -- The code before stands for nobody from now on, whatever became of the new one: it may have been mistyped, and be somebody
+        -- else's. Who signed in by it is out; a records officer hears of it.
+        INSERT INTO vault.client_code (code_mac, client, recorded_at)
+        SELECT a_code_mac, a_client, now WHERE whose IS NULL OR whose = a_client ON CONFLICT DO NOTHING;
         INSERT INTO vault.token_end (secret_sha256, recorded_at)
         SELECT k.secret_sha256, now FROM vault.token k JOIN vault.session s ON s.secret_sha256 = k.secret_sha256
         WHERE k.client = a_client AND k.actor = 'client' AND k.expires_at > now AND s.code_mac <> a_code_mac ON CONFLICT DO NOTHING;
+        INSERT INTO vault.difference (id, client, case_id, fields, former_mac, recorded_at)
+        SELECT vault.uuid7(now), a_client, c.id, CASE WHEN whose <> a_client THEN '{personal_identity_code}' ELSE '{former_personal_identity_code}' END::text[], before, now
+        FROM vault.client_case c WHERE c.client = a_client AND vault.is_coordinator(t, c.id, now) AND (before IS NOT NULL OR whose <> a_client)
+        ORDER BY c.id DESC LIMIT 1;
     END IF;
     PERFORM vault.tell('client-changed', 'client:' || a_client, e.id, now);
     RETURN vault.conclude(e, 'done', NULL, NULL);
