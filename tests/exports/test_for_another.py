@@ -118,7 +118,7 @@ def test_p09_an_authority_for_one_case_gives_that_case_and_nothing_of_the_person
     assert (asked["kind"], asked["case"]) == ("export-review", pair.one)
     page = package.read("index.html").decode()
     assert "<h1>" in page
-    assert "minkä hänen valtuutensa kattaa" in page
+    assert "minkä hänen oikeutensa kattaa" in page
 
 
 def test_p09_who_may_only_see_orders_nothing(pair: Pair) -> None:
@@ -126,7 +126,7 @@ def test_p09_who_may_only_see_orders_nothing(pair: Pair) -> None:
     answer = pair.friend.http.post("/v1/me/exports", json={})
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
     told = pair.friend.http.get("/my/exports")
-    assert (told.status_code, "Valtuutesi antaa katsoa, ei toimia." in told.text) == (403, True)
+    assert (told.status_code, "Oikeutesi riittää katsomiseen, ei asioimiseen." in told.text) == (403, True)
     assert (
         pair.scene.service.one(
             "SELECT count(*) FROM vault.export x JOIN vault.client_case c ON c.client = x.client WHERE c.id = $1::uuid",

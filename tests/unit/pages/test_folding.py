@@ -37,6 +37,24 @@ def test_openings_denials_and_what_came_once_stand_for_themselves() -> None:
     assert folded(rows) == rows
 
 
+def test_the_steps_of_one_filing_are_one_line_and_another_papers_are_another() -> None:
+    first, second = uuid.uuid4(), uuid.uuid4()
+    steps = [
+        one(act, document=paper) for paper in (first, second) for act in ("document-filed", "file", "document-add")
+    ]
+    begun = [one("file"), one("file")]
+    rows = [*steps[:3], begun[0], one("file", agency="pirha", decision="deny"), *steps[3:], begun[1]]
+    found = folded(rows)
+    assert [row.items if isinstance(row, Fold) else row for row in found] == [
+        [*steps[:3], begun[0]],
+        rows[4],
+        [*steps[3:], begun[1]],
+    ]
+    assert isinstance(found[0], Fold)
+    assert found[0].is_filing
+    assert found[0].telling is steps[1]
+
+
 def test_a_day_is_helsinkis() -> None:
     late, early = one(at="2026-03-02T22:30:00+00:00"), one(at="2026-03-02T21:30:00+00:00")
     assert [(str(day), rows) for day, rows in days_of([late, early])] == [

@@ -31,7 +31,6 @@ class LogDay(msgspec.Struct, frozen=True):
     openings: list[Opening]
     denied: list[Opening]
     acts: list[Opening | Fold]
-    acts_count: int
 
 
 def by_day(log: MyLog) -> list[LogDay]:
@@ -43,7 +42,7 @@ def _day(day: dt.date, found: list[Opening]) -> LogDay:
     denied = [one for one in found if one.decision == "deny"]
     opened = [one for one in found if one.act == "open" and one.decision != "deny"]
     others = [one for one in found if one.act != "open" and one.decision != "deny"]
-    return LogDay(day, opened, denied, folded(others), len(others))
+    return LogDay(day, opened, denied, folded(others))
 
 
 def log_handlers(parts: MyParts) -> list[HTTPRouteHandler]:
