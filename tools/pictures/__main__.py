@@ -64,7 +64,10 @@ def main(wanted: list[str]) -> int:
 
 def _take(browser: Browser, made: World, shot: Shot, language: str) -> Iterable[str]:
     """One visit at both widths: what somebody pressed for it may be pressed once only."""
-    context = browser.new_context(viewport=_size("phone"), base_url=made.service.url, locale=f"{language}-FI")
+    # Reduced motion: no picture is taken half-way from one colour to another.
+    context = browser.new_context(
+        viewport=_size("phone"), base_url=made.service.url, locale=f"{language}-FI", reduced_motion="reduce"
+    )
     try:
         context.add_cookies([{"name": COOKIE, "value": language, "url": made.service.url}])
         page = _page(context, made, shot)
