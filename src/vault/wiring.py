@@ -75,6 +75,7 @@ from vault.services.documents import Documents
 from vault.services.export_log import LogKeys
 from vault.services.export_worker import ExportWorker
 from vault.services.exports import Exports
+from vault.services.handing import HandingDesk
 from vault.services.idempotency import Idempotency
 from vault.services.mine import Mine
 from vault.services.misfiled import MisfiledDesk
@@ -288,6 +289,7 @@ def build_app(
     records_parts = RecordsParts(
         desk=desks.desk, withholding=desks.withholding, misfiled=desks.misfiled, restrictions=desks.restrictions,
         documents=parts.documents, releasing=release_to,
+        handing=HandingDesk(parts.door, parts.keyring), exports=parts.exports, sending=send_export,
     )  # fmt: skip
     staff = [
         records_router(records_parts, require_session),

@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 from tests.exports.conftest import Person, Scene
+from tests.exports.counter import Counter
 from tests.support.caller import ANY, KELA, PROVIDER, PURPOSES, code_born_then, deny, must, permit, personal_code
 from tests.web.test_withholding import PHYSICIAN, RIGHTS, filed_pdf
 
@@ -29,6 +30,15 @@ class Life:
         self._wishes()
         self._requests()
         self._rows()
+        self._at_desk()
+
+    def _at_desk(self) -> None:
+        """A package made and handed over at a records officer's desk, before she orders her own."""
+        counter = Counter(self.scene)
+        path = counter.asked(self.client)
+        package = counter.made(path)
+        self.handed = counter.fetched(package)
+        self.rest = counter.handed(package).rpartition("/")[2]
 
     def me(self, path: str, body: Any = None) -> dict[str, Any]:
         return must(self.her.http.post(f"/v1/me{path}", json=body if body is not None else {}))

@@ -122,7 +122,7 @@ INSTANTS = st.one_of(
     st.builds(lambda hours: NOON + dt.timedelta(hours=hours), st.integers(-10_000, 16_000)),
 )  # fmt: skip
 # failed, never fetched, removed before, not whole, a representative's, refused, answered otherwise: all of these use up nothing
-ENDS = st.sampled_from(["fetched", "fetched", "answered", "answered", "failed", "never-fetched", "partial", "representative", "partly-refused", "refused", "other-kind"])  # fmt: skip
+ENDS = st.sampled_from(["fetched", "fetched", "answered", "answered", "failed", "never-fetched", "partial", "representative", "handed", "handed-partial", "handed-to-representative", "made", "partly-refused", "refused", "other-kind"])  # fmt: skip
 
 
 def put(bench: Bench, client: uuid.UUID, ended: str, at: dt.datetime) -> Got:
@@ -135,6 +135,8 @@ def put(bench: Bench, client: uuid.UUID, ended: str, at: dt.datetime) -> Got:
         refusal = {"provision": "gdpr-12-5", "told": True, "sealed_reason": b"\1"} if "refused" in state else {}
         add(bench, "request_state", {"request": one, "n": 1, "state": state, "identified_how": "signature", "due_on": at.date()} | refusal | noted)  # fmt: skip
         return Got(at, whole=ended == "answered")
+    if ended == "made" or "handed" in ended:
+        return put_at_desk(bench, client, ended, at)
     authority = uuid.uuid4() if ended == "representative" else None
     add(bench, "export", {"id": one, "client": client, "authority": authority, "language": "fi", "without_large": False, "documents": 0, "size_bytes": 0} | noted)  # fmt: skip
     if ended != "failed":
@@ -143,6 +145,21 @@ def put(bench: Bench, client: uuid.UUID, ended: str, at: dt.datetime) -> Got:
     add(bench, "export_state", {"export": one, "n": 1, "event": event, "state": state} | noted)
     fetched = at if event == "fetch" else None
     return Got(fetched, whole=ended != "partial", own=ended != "representative")
+
+
+def put_at_desk(bench: Bench, client: uuid.UUID, ended: str, at: dt.datetime) -> Got:
+    """A package made on a request and fetched whole by a records officer; the hand-over, if any, answers the request."""
+    request, export, noted = uuid.uuid4(), uuid.uuid4(), {"entry": NOBODY, "recorded_at": at}
+    authority = uuid.uuid4() if ended == "handed-to-representative" else None
+    add(bench, "request", {"id": request, "kind": "self-access", "client": client, "controller": "pirha", "language": "fi", "received_how": "in-person", "received_on": at.date()} | noted)  # fmt: skip
+    add(bench, "export", {"id": export, "client": client, "authority": authority, "request": request, "language": "fi", "without_large": False, "documents": 0, "size_bytes": 0} | noted)  # fmt: skip
+    add(bench, "export_package", {"export": export, "object": export.hex, "size_bytes": 1, "sealed_digest": b"\1", "documents": 0, "partial": ended == "handed-partial", "expires_at": at} | noted)  # fmt: skip
+    add(bench, "export_state", {"export": export, "n": 1, "event": "fetch", "state": "delivered"} | noted)
+    if ended == "made":
+        return Got(None, whole=True)
+    add(bench, "export_handover", {"export": export, "how": "medium-in-person", "handed_on": at.date(), "identified_how": "identity-document", "professional": NOBODY} | noted)  # fmt: skip
+    add(bench, "request_state", {"request": request, "n": 1, "state": "answered", "identified_how": "identity-document", "due_on": at.date()} | noted)  # fmt: skip
+    return Got(at, whole=ended != "handed-partial", own=authority is None)
 
 
 def add(bench: Bench, table: str, row: dict[str, Any]) -> None:

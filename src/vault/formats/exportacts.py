@@ -156,14 +156,25 @@ class Authority(msgspec.Struct, frozen=True):
     bars: list[Step]
 
 
+class Handed(msgspec.Struct, frozen=True):
+    """That a records officer handed an export over: how, on which day, and how who received it was identified."""
+
+    how: str
+    on: str
+    identified_how: str
+    at: str
+
+
 class EarlierExport(msgspec.Struct, frozen=True):
-    """An export that was ordered: its states in order."""
+    """An export that was ordered: its states in order; ``request`` is the one on which a records officer ordered it."""
 
     id: str
     state: str
     ordered_at: str
     history: list[Step]
     delivered_at: str | None = None
+    request: str | None = None
+    handed: Handed | None = None
 
 
 class Looked(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -286,8 +286,8 @@ class Prohibition(msgspec.Struct, frozen=True):
 class Answer(msgspec.Struct, frozen=True):
     """What this export is: for when, how whole, what the client has a right to and where to turn.
 
-    ``authority``: ordered by a representative, and covering no more than that authority does; ``in_all`` is false when that
-    is one case only.
+    ``authority``: for a representative, and covering no more than that authority does; ``in_all`` is false when it covers
+    one case only. ``desk``: made by that organisation's records officer on ``request``, and covering what it answers for.
     """
 
     format: str
@@ -307,3 +307,5 @@ class Answer(msgspec.Struct, frozen=True):
     rights: list[str]
     ombudsman: str
     log_entries_without_proof: int
+    desk: Party | None = None
+    request: str | None = None

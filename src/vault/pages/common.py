@@ -1,10 +1,11 @@
-"""What every page links to: the language switch and the pages' own files."""
+"""What pages share: the language switch and the pages' own files, which every page links to; how an export is sent."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import uuid
+from typing import Annotated, Any, Protocol
 
-from litestar import Router, get
+from litestar import Response, Router, get
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect
 
@@ -13,11 +14,20 @@ from vault.pages import texts
 from vault.pages.faults import HANDLERS
 from vault.pages.shell import Shell, shell_of
 from vault.pages.static_files import static_router
+from vault.services.exports import Exports
 from vault.web.session import AnyRequest
 
 _YEAR_S = 365 * 24 * 3600
 
 Back = Annotated[str, QueryParameter(name="back", required=False)]
+
+
+class Sending(Protocol):
+    """Decides one download of an export and streams it."""
+
+    async def __call__(
+        self, exports: Exports, request: AnyRequest, export: uuid.UUID, *, on_error: Any
+    ) -> Response[Any]: ...
 
 
 @get("/language/{code:str}", name="language", include_in_schema=False)

@@ -47,7 +47,7 @@ ENDED = frozenset({RequestState.ANSWERED, RequestState.PARTLY_REFUSED, RequestSt
 _RUNNING = frozenset(RequestState) - ENDED
 STEPS: Mapping[str, tuple[frozenset[RequestState], RequestState]] = MappingProxyType(
     {
-        "identify": (frozenset({RequestState.RECEIVED}), RequestState.IDENTIFIED),
+        "identify": (_RUNNING, RequestState.IDENTIFIED),  # also again: better, or only later
         "take-up": (frozenset({RequestState.RECEIVED, RequestState.IDENTIFIED}), RequestState.UNDER_WAY),
         "extend": (_RUNNING - {RequestState.EXTENDED}, RequestState.EXTENDED),
         "answer": (_RUNNING, RequestState.ANSWERED),
@@ -59,6 +59,26 @@ STEPS: Mapping[str, tuple[frozenset[RequestState], RequestState]] = MappingProxy
 
 RECEIVED_HOW = ("paper", "phone", "in-person")
 IDENTIFIED_HOW = ("identity-document", "signature", "known-in-person", "strong-identification")
+
+IDENTIFIED_ENOUGH: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "strong-identification": frozenset({"own-pages", *RECEIVED_HOW}),
+        "identity-document": frozenset({"own-pages", *RECEIVED_HOW}),
+        "signature": frozenset({"paper", "in-person"}),
+        "known-in-person": frozenset({"in-person"}),
+    }
+)
+"""How somebody was identified -> how their request may have come for everything about them to be handed out in one piece."""
+
+HANDED_HOW: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "medium-in-person": frozenset({"identity-document", "known-in-person"}),
+        "print-in-person": frozenset({"identity-document", "known-in-person"}),
+        "medium-by-letter": frozenset({"receipt-of-delivery"}),
+        "print-by-letter": frozenset({"receipt-of-delivery"}),
+    }
+)
+"""How a package is handed over -> how the receiver may have been identified: a registered letter, against its receipt."""
 
 
 class Words(msgspec.Struct, frozen=True):

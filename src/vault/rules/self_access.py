@@ -2,10 +2,13 @@
 
     received ──collect──> collecting ──make──> ready ──fetch──> delivered
                                │                  └───────┬──────┘
-                               └─fail─> failed            └─expire─> expired          any of them ──remove──> removed
+                               └─fail─> failed            └─expire─> expired          any of these ──remove──> removed
 
-Identifying the client comes before ``received``: an order is only taken from a session of strong identification. What a
-records officer must look at first does not hold the rest back: it is listed with its day.
+    delivered, expired ──hand──> handed        (one that a records officer fetched, for somebody who cannot sign in)
+
+Identifying the client comes before ``received``: an order is only taken from a session of strong identification, or from a
+records officer on a request that says how the person was identified. What a records officer must look at first does not hold
+the rest back: it is listed with its day.
 
 The last day for an answer and what uses up a free year stand in adapters/postgres/sql/terms.sql.
 
@@ -40,6 +43,7 @@ class State(StrEnum):
     EXPIRED = "expired"  # its last day has passed: the key is destroyed
     FAILED = "failed"  # it could not be made; a new one may be ordered
     REMOVED = "removed"  # the client removed it
+    HANDED = "handed"  # handed over at a records officer's desk: it is not kept here any more
 
 
 class Event(StrEnum):
@@ -51,6 +55,7 @@ class Event(StrEnum):
     EXPIRE = "expire"
     FAIL = "fail"
     REMOVE = "remove"
+    HAND = "hand"
 
 
 TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
@@ -63,8 +68,15 @@ TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
             Event.REMOVE: State.REMOVED,
         },
         State.READY: {Event.FETCH: State.DELIVERED, Event.EXPIRE: State.EXPIRED, Event.REMOVE: State.REMOVED},
-        State.DELIVERED: {Event.FETCH: State.DELIVERED, Event.EXPIRE: State.EXPIRED, Event.REMOVE: State.REMOVED},
-        State.EXPIRED: {Event.EXPIRE: State.EXPIRED, Event.REMOVE: State.REMOVED},
+        State.DELIVERED: {
+            Event.FETCH: State.DELIVERED,
+            Event.EXPIRE: State.EXPIRED,
+            Event.REMOVE: State.REMOVED,
+            Event.HAND: State.HANDED,
+        },
+        # A letter's receipt may come back late.
+        State.EXPIRED: {Event.EXPIRE: State.EXPIRED, Event.REMOVE: State.REMOVED, Event.HAND: State.HANDED},
+        State.HANDED: {Event.HAND: State.HANDED},
         State.FAILED: {Event.FAIL: State.FAILED, Event.REMOVE: State.REMOVED},
         State.REMOVED: {Event.REMOVE: State.REMOVED},
     }

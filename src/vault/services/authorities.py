@@ -169,15 +169,8 @@ class Authorities:
         )
 
     def _page(self, listed: Clearance) -> Page:
-        views = [self._view(listed, item) for item in _items(listed)]
+        views = [authority_view(self._keyring, listed, item) for item in _items(listed)]
         return page_of(views, listed.facts, self._door.promise(listed.entry, listed.leaf, listed.at))
-
-    def _view(self, listed: Clearance, item: dict[str, Any]) -> AuthorityView:
-        opened = self._keyring.open(
-            listed, f"register:{item['client']}", f"authority.about|{item['id']}", unbase64(item["about"])
-        )
-        about = msgspec.json.decode(opened, type=_About)
-        return msgspec.convert(item | {"representative": about.name, "shown": about.shown}, AuthorityView)
 
     def _mandate(self, listed: Clearance, item: dict[str, Any]) -> Mandate:
         client = item["client"]
@@ -186,6 +179,14 @@ class Authorities:
         )
         name = msgspec.json.decode(opened, type=_Named).name
         return msgspec.convert(item | {"authority": item["id"], "client_name": name}, Mandate)
+
+
+def authority_view(keyring: Keyring, listed: Clearance, item: dict[str, Any]) -> AuthorityView:
+    """One authority as the door listed it, under its client's register key."""
+    context = f"authority.about|{item['id']}"
+    opened = keyring.open(listed, f"register:{item['client']}", context, unbase64(item["about"]))
+    about = msgspec.json.decode(opened, type=_About)
+    return msgspec.convert(item | {"representative": about.name, "shown": about.shown}, AuthorityView)
 
 
 def _items(listed: Clearance) -> list[dict[str, Any]]:

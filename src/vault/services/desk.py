@@ -62,6 +62,7 @@ class DeskDocument(msgspec.Struct, frozen=True):
     how: str
     answered_by: str | None = None
     copy: uuid.UUID | None = None
+    provision: str | None = None
 
 
 class DeskRequest(msgspec.Struct, frozen=True):
@@ -256,6 +257,10 @@ class Desk:
         sealed = self._keyring.seal(listed, key, f"fee.reason|{fee}", require_text("reason", reason).encode())
         return await self._door.act("fee_set", secret, fee, request, cents, sealed)
 
+    async def answer_fee(self, secret: TokenSecret, request: uuid.UUID, *, accepted: bool) -> Done:
+        """Note what the person said of a fee, where their request did not come by their own pages."""
+        return await self._door.act("fee_answer", secret, request, accepted)
+
     async def _step(
         self,
         secret: TokenSecret,
@@ -289,7 +294,7 @@ class Desk:
         sealed = self._keyring.open(listed, parent, f"document.about|{item['id']}", unbase64(item["about"]))
         title = msgspec.json.decode(sealed, type=DocumentAbout).title
         known = {name: item[name] for name in DeskDocument.__struct_fields__ if name in item}
-        stands = {name: item["stands"][name] for name in ("how", "answered_by", "copy")}
+        stands = {name: item["stands"][name] for name in ("how", "answered_by", "copy", "provision")}
         return msgspec.convert(known | stands | {"title": title}, DeskDocument)
 
     def _promise(self, listed: Clearance) -> str:

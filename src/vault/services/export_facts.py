@@ -78,7 +78,7 @@ class Facts:
         self.prohibitions = [msgspec.convert(item, Prohibition) for item in self._facts["prohibitions"]]
         self.notices = [self._notice(item) for item in self._facts["notices"]]
         self.differences = [msgspec.convert(item, Difference) for item in self._facts["differences"]]
-        self.exports = [msgspec.convert(item, EarlierExport) for item in self._facts["exports"]]
+        self.exports = [_earlier(item) for item in self._facts["exports"]]
         self.requests = [self._request(item) for item in self._facts["requests"]]
         self.authorities = [self._authority(item) for item in self._facts["authorities"]]
         self.objects: dict[str, str] = {p["id"]: p["object"] for p in self._facts["papers"] if p["object"]}
@@ -124,7 +124,8 @@ class Facts:
             },
             purposes={code: named.name(self.language) for code, named in PURPOSES.items() if code in used},
             controllers=list(controllers.values()), rights=list(said["rights"].values()), ombudsman=said["t"]["ombudsman"],
-            log_entries_without_proof=unproved,
+            log_entries_without_proof=unproved, request=self._facts["request"],
+            desk=self._party(self._facts["desk"]) if self._facts["desk"] else None,
         )  # fmt: skip
 
     # ---------------------------------------------------------------- the parts
@@ -323,6 +324,11 @@ class Facts:
 
     def _maybe(self, key: str, context: str, sealed: str | None) -> str | None:
         return self._open(key, context, sealed).decode() if sealed else None
+
+
+def _earlier(item: Mapping[str, Any]) -> EarlierExport:
+    desk = item["desk"]
+    return msgspec.convert(dict(item) | {"request": desk["request"] if desk else None}, EarlierExport)
 
 
 def _law(source: str) -> str:

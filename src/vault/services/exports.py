@@ -75,8 +75,28 @@ class AtArchive(msgspec.Struct, frozen=True):
     answered_on: str | None = None
 
 
+class AtDesk(msgspec.Struct, frozen=True):
+    """At whose desk an export was made for somebody who does not sign in, on which request of theirs."""
+
+    request: uuid.UUID
+    agency: str
+    name: dict[str, str]
+
+
+class HandedOver(msgspec.Struct, frozen=True):
+    """That it was handed over, on which day, and how who received it was identified: codes of rules.requests.HANDED_HOW."""
+
+    how: str
+    on: str
+    identified_how: str
+    at: str
+
+
 class ExportView(msgspec.Struct, frozen=True):
-    """One export. ``size`` is what was told beforehand; ``package`` is there once it is ready."""
+    """One export. ``size`` is what was told beforehand; ``package`` is there once it is ready.
+
+    One with a ``desk`` is fetched there and nowhere else, and ``handed`` says when it was given out.
+    """
 
     id: uuid.UUID
     state: State
@@ -91,6 +111,8 @@ class ExportView(msgspec.Struct, frozen=True):
     package: Made | None = None
     delivered_at: str | None = None
     reason: str | None = None
+    desk: AtDesk | None = None
+    handed: HandedOver | None = None
 
 
 class Outlook(msgspec.Struct, frozen=True):
@@ -166,21 +188,21 @@ class Exports:
             allowed = ", ".join(LANGUAGES)
             raise InvalidInput(f"unknown language; allowed are: {allowed}", field="language", code="unknown-code")
         done = await self.door.act("export_order", secret, export, language, new.without_large)
-        return _view(done.facts), done.promise
+        return export_view(done.facts), done.promise
 
     async def list_exports(self, secret: TokenSecret, *, after: uuid.UUID | None = None, limit: int = 50) -> ExportPage:
         """The client's exports, by id, and how large one of this moment would be."""
         about = {"target": "my-exports", "after": after, "limit": limit}
         listed = await self.door.ask(secret, Act.LIST, about=about)
-        items = [_view(item) for item in msgspec.convert(listed.facts["items"], list[dict[str, Any]])]
+        items = [export_view(item) for item in msgspec.convert(listed.facts["items"], list[dict[str, Any]])]
         promise = self.door.promise(listed.entry, listed.leaf, listed.at)
-        return ExportPage(page_of(list(items), listed.facts, promise), _outlook(listed.facts))
+        return ExportPage(page_of(list(items), listed.facts, promise), outlook_of(listed.facts))
 
     async def get(self, secret: TokenSecret, export: uuid.UUID) -> tuple[ExportView, str]:
         """One export. Raises: Hidden for one that is not theirs, or that they removed."""
         listed = await self.door.ask(secret, Act.LIST, about={"target": "my-export", "export": export})
         item = msgspec.convert(listed.facts["items"], list[dict[str, Any]])[0]
-        return _view(item), self.door.promise(listed.entry, listed.leaf, listed.at)
+        return export_view(item), self.door.promise(listed.entry, listed.leaf, listed.at)
 
     async def remove(self, secret: TokenSecret, export: uuid.UUID) -> str:
         """Remove an export: its key is destroyed at once, a running download is cut. Raises: Hidden."""
@@ -224,7 +246,8 @@ class Exports:
             yield piece
 
 
-def _view(item: Mapping[str, Any]) -> ExportView:
+def export_view(item: Mapping[str, Any]) -> ExportView:
+    """One export as the door listed it."""
     state, told = State(item["state"]), Amount(item["documents"], item["size"])
     progress = item.get("progress")
     return ExportView(
@@ -234,11 +257,14 @@ def _view(item: Mapping[str, Any]) -> ExportView:
         progress=Progress(progress["documents"], progress["bytes"], told.bytes, percent(progress["bytes"], told.bytes))
         if progress and state in UNDER_WAY else None,
         package=msgspec.convert(item["package"], Made) if item["package"] and state in _THERE else None,
+        desk=msgspec.convert(item["desk"], AtDesk) if item["desk"] else None,
+        handed=msgspec.convert(item["handed"], HandedOver) if item["handed"] else None,
     )  # fmt: skip
 
 
 _THERE = frozenset({State.READY, State.DELIVERED})
 
 
-def _outlook(facts: Mapping[str, Any]) -> Outlook:
+def outlook_of(facts: Mapping[str, Any]) -> Outlook:
+    """How large an export would be, as the door listed it."""
     return msgspec.convert({"whole": facts["estimate"], "without_large": facts["without_large"]}, Outlook)

@@ -12,6 +12,7 @@ from vault.model import Clearance
 from vault.ports import Keyring
 from vault.rules.requests import OMBUDSMAN, PROVISIONS
 from vault.services.cases import unbase64
+from vault.services.exports import HandedOver
 from vault.services.tokens import name_context
 
 
@@ -143,6 +144,7 @@ class RequestView(msgspec.Struct, frozen=True):
     names: list[NameTold] | None = None
     fee: Fee | None = None
     restriction: Restriction | None = None
+    handed: HandedOver | None = None
 
 
 class Opener:
@@ -244,8 +246,9 @@ def request_view(item: dict[str, Any], today: dt.date, opener: Opener | None = N
         looks=opener.looks(item["looks"]), documents_decided=opener.withheld(item["withholdings"]),
         names=opener.names(item["names"]), fee=opener.fee(item["fee"]),
         restriction=opener.restriction(request, item["restriction"]),
+        handed=msgspec.convert(item["handed"], HandedOver) if item["handed"] else None,
     )  # fmt: skip
 
 
-_OPENED = {"asked", "steps", "looks", "documents_decided", "names", "fee", "restriction"}
+_OPENED = {"asked", "steps", "looks", "documents_decided", "names", "fee", "restriction", "handed"}
 _PLAIN = tuple(name for name in RequestView.__struct_fields__ if name not in _OPENED)

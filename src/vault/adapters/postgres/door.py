@@ -70,6 +70,8 @@ _ACTS: Mapping[str, str] = {
     "fee_set": "SELECT * FROM vault.fee_set($1, $2, $3, $4, $5)",
     "fee_answer": "SELECT * FROM vault.fee_answer($1, $2, $3)",
     "export_order": "SELECT * FROM vault.export_order($1, $2, $3, $4)",
+    "export_order_for": "SELECT * FROM vault.export_order_for($1, $2, $3, $4, $5)",
+    "export_hand_over": "SELECT * FROM vault.export_hand_over($1, $2, $3, $4, $5)",
     "export_remove": "SELECT * FROM vault.export_remove($1, $2)",
     "export_made": "SELECT * FROM vault.export_made($1, $2, $3, $4, $5, $6, $7)",
     "export_failed": "SELECT * FROM vault.export_failed($1, $2, $3)",

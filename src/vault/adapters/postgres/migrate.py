@@ -22,7 +22,7 @@ FUNCTION_FILES = (
     "clock", "rules", "terms", "withholding", "entry", "standing", "door", "openings", "report", "listing", "acts", "restriction", "closing", "consents", "persons", "codes", "authorities",
     "leases", "tokens", "registry", "sessions", "transfer_states", "rotation", "archive",
     "transfers", "readers", "mine", "wishes", "tree", "restart",
-    "desk", "requests", "desk_acts", "exports", "export_jobs", "grants",
+    "desk", "requests", "desk_acts", "handed", "exports", "export_jobs", "grants",
 )  # fmt: skip
 
 _HISTORY = """

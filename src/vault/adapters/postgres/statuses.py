@@ -52,6 +52,11 @@ _WRONG: Mapping[str, tuple[str, str, str]] = {
     "unknown-judge": (
         "unknown-professional", "judge", "name a physician, nurse or social worker who is registered now: this is theirs to judge",
     ),
+    "unknown-answered-authority": (
+        "unknown-authority", "authority", "there is no authority in force that lets somebody act in what this request is about",
+    ),
+    "handed-unknown": ("unknown-code", "identified_how", "a letter is handed over against its receipt; otherwise say how the receiver was seen to be the right person"),
+    "handed-day": ("invalid-day", "on", "a day from the package's making until today"),
     "unknown-name": ("unknown-name", "names", "only a professional who stands in the part of the log that is asked for can be named"),
 }  # fmt: skip
 _CONFLICT: Mapping[str, tuple[str, str]] = {
@@ -99,6 +104,20 @@ _CONFLICT: Mapping[str, tuple[str, str]] = {
     "receipt-mismatch": ("receipt-mismatch", "the receipt is for another package than the one that was sent"),
     "request-state": ("request-state", "the request is in a state that does not allow this"),
     "not-identified": ("not-identified", "say first how the person was identified"),
+    "identified-too-weakly": (
+        "identified-too-weakly",
+        "everything about a person is handed out only after an identity document, a signed request or a meeting in person; say how they are identified by now",
+    ),
+    "client-deceased": (
+        "client-deceased",
+        "the person has died: nobody is handed their own export any more; relatives ask for single documents",
+    ),
+    "fee-not-accepted": ("fee-not-accepted", "a fee was told for this request, and the person has not accepted it"),
+    "authority-ended": ("authority-ended", "the authority for which this was made is not in force any more"),
+    "export-not-fetched": (
+        "export-not-fetched",
+        "the package has not been fetched to its last byte; download it first",
+    ),
     "no-extension": ("no-extension", "the law allows no more time for this"),
     "extension-too-late": ("extension-too-late", "more time may be taken once, with a notice inside the first time"),
     "documents-wait": ("documents-wait", "papers still wait; decide each of them first"),

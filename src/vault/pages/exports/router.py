@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 from litestar import Response, Router, get, post
@@ -13,22 +13,16 @@ from litestar.response import Redirect
 from litestar.types import Guard
 
 from vault.errors import Hidden, IdentificationRequired
+from vault.pages.common import Sending
 from vault.pages.faults import HANDLERS, on_vault_error
 from vault.pages.forms import page_guard, read_form
+from vault.pages.handed_words import HANDED
 from vault.pages.shell import language_of, redirect, render
 from vault.pages.texts import N_
 from vault.rules.self_access import UNDER_WAY
 from vault.services.exports import Exports, ExportView, NewExport
 from vault.services.ids import new_id
 from vault.web.session import AnyRequest, session_of
-
-
-class Sending(Protocol):
-    """Decides one download and streams it."""
-
-    async def __call__(
-        self, exports: Exports, request: AnyRequest, export: uuid.UUID, *, on_error: Any
-    ) -> Response[Any]: ...
 
 
 def export_pages(exports: Exports, sending: Sending, require_client: Guard) -> Router:
@@ -52,7 +46,7 @@ def _ordering(exports: Exports) -> list[HTTPRouteHandler]:
             return render(request, "exports/only_see.html", status_code=403)
         views = [one for one in found.page.items if isinstance(one, ExportView)]
         views.sort(key=lambda one: one.ordered_at, reverse=True)
-        under_way = next((one for one in views if one.state in UNDER_WAY), None)
+        under_way = next((one for one in views if one.state in UNDER_WAY and one.desk is None), None)
         return render(request, "exports/list.html", exports=views, outlook=found.outlook, under_way=under_way)
 
     @post("/")
@@ -70,7 +64,7 @@ def _one(exports: Exports) -> list[HTTPRouteHandler]:
     @get("/{export:uuid}")
     async def one(request: AnyRequest, export: FromPath[uuid.UUID]) -> Response[bytes]:
         view, _ = await exports.get(session_of(request).secret, export)
-        return render(request, "exports/one.html", export=view, under_way=view.state in UNDER_WAY)
+        return render(request, "exports/one.html", export=view, under_way=view.state in UNDER_WAY, handed_words=HANDED)
 
     @get("/{export:uuid}/remove")
     async def what_follows(request: AnyRequest, export: FromPath[uuid.UUID]) -> Response[bytes]:

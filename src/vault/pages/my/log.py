@@ -40,9 +40,14 @@ def by_day(log: MyLog) -> list[LogDay]:
 
 def _day(day: dt.date, found: list[Opening]) -> LogDay:
     denied = [one for one in found if one.decision == "deny"]
-    opened = [one for one in found if one.act == "open" and one.decision != "deny"]
-    others = [one for one in found if one.act != "open" and one.decision != "deny"]
+    opened = [one for one in found if _is_opening(one) and one.decision != "deny"]
+    others = [one for one in found if not _is_opening(one) and one.decision != "deny"]
     return LogDay(day, opened, denied, folded(others))
+
+
+def _is_opening(one: Opening) -> bool:
+    """What opened a paper, or, at a desk, all of them at once."""
+    return one.act == "open" or (one.actor == "records-officer" and one.act.startswith("export"))
 
 
 def log_handlers(parts: MyParts) -> list[HTTPRouteHandler]:

@@ -11,10 +11,14 @@ from litestar import Response
 
 from vault.errors import Conflict, InvalidInput
 from vault.model import DocumentId, TokenSecret
+from vault.pages.common import Sending
 from vault.pages.forms import Form
+from vault.pages.handed_words import HANDED
 from vault.pages.texts import N_
 from vault.services.desk import Desk
 from vault.services.documents import Documents
+from vault.services.exports import Exports
+from vault.services.handing import HandingDesk
 from vault.services.misfiled import MisfiledDesk
 from vault.services.restrictions import Restrictions
 from vault.services.withholding import Withholding
@@ -40,6 +44,9 @@ class RecordsParts(msgspec.Struct, frozen=True):
     restrictions: Restrictions
     documents: Documents
     releasing: Releasing
+    handing: HandingDesk
+    exports: Exports
+    sending: Sending
 
 
 KINDS: Final[Mapping[str, str]] = {
@@ -72,6 +79,11 @@ IDENTIFIED: Final[Mapping[str, str]] = {
     "signature": N_("Signature on the request"),
     "known-in-person": N_("Known in person"),
 }
+RECEIVER: Final[Mapping[str, str]] = {
+    "identity-document": N_("Identity document seen"),
+    "known-in-person": N_("Known in person"),
+    "receipt-of-delivery": N_("The post's receipt that the person got it"),
+}
 STANDS: Final[Mapping[str, str]] = {
     "open": N_("Open to the client"),
     "waiting": N_("Waits for your decision"),
@@ -79,7 +91,15 @@ STANDS: Final[Mapping[str, str]] = {
     "pages-withheld": N_("Pages withheld"),
     "misfiled": N_("Another person's paper"),
 }
-WORDS: Final = {"kinds": KINDS, "states": STATES, "received": RECEIVED, "identified": IDENTIFIED, "stands": STANDS}
+WORDS: Final = {
+    "kinds": KINDS,
+    "states": STATES,
+    "received": RECEIVED,
+    "identified": IDENTIFIED,
+    "stands": STANDS,
+    "handed": HANDED,
+    "receiver": RECEIVER,
+}
 
 _FAULTS: Final[Mapping[str, str]] = {
     "text": N_("Write the answer."),
@@ -107,6 +127,8 @@ _FAULTS: Final[Mapping[str, str]] = {
     "ends_from": N_("Give a day that is at least a week ahead."),
     "decision": N_("Choose one."),
     "outcome": N_("Choose one."),
+    "authority": N_("Choose for whom it is made. An authority may have ended."),
+    "on": N_("Give the day of the hand-over: not before the package was made, and not in the future."),
 }
 _CONFLICTS: Final[Mapping[str, str]] = {
     "not-identified": N_("Say first how the person was identified."),
@@ -120,6 +142,13 @@ _CONFLICTS: Final[Mapping[str, str]] = {
     "request-state": N_("The request has been answered already, or something changed meanwhile."),
     "misfiled-decided": N_("This paper has been decided already."),
     "code-differs": N_("That code stands for another person here by now."),
+    "identified-too-weakly": N_("Everything about a person is handed out only to somebody who was identified well."),
+    "client-deceased": N_("The person has died. Nobody is handed their package any more."),
+    "fee-not-accepted": N_("A fee was told for this request, and the person has not accepted it."),
+    "authority-ended": N_("The authority of the person for whom this was made has ended. Do not hand it over."),
+    "export-not-fetched": N_("Download the whole package first."),
+    "export-changed": N_("A paper in the package may not be shown any more. Do not hand it over; make a new one."),
+    "export-state": N_("This package was handed over already, or removed."),
     "birth-day-differs": N_("A birth day is not taken over. Have the case opened anew for the right person."),
 }
 

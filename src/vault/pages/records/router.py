@@ -7,6 +7,7 @@ from litestar.types import Guard
 
 from vault.pages.faults import HANDLERS
 from vault.pages.forms import page_guard
+from vault.pages.records.handing import handing_handlers
 from vault.pages.records.others import other_handlers
 from vault.pages.records.papers import paper_handlers
 from vault.pages.records.parts import HOME, RecordsParts
@@ -20,5 +21,6 @@ def records_router(parts: RecordsParts, require_session: Guard) -> Router:
     handlers = [
         *request_handlers(parts), *paper_handlers(parts), *recording_handlers(parts), *other_handlers(parts),
         *restriction_handlers(parts),
+        *handing_handlers(parts),
     ]  # fmt: skip
     return Router(HOME, route_handlers=handlers, guards=[page_guard(require_session)], exception_handlers=HANDLERS)

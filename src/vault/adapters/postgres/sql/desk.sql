@@ -47,6 +47,8 @@ RETURN vault.request_json(r, as_of) || jsonb_build_object('text', vault.b64(r.se
         FROM vault.withholding w WHERE w.request = r.id),
     'fee', (SELECT jsonb_build_object('id', f.id, 'cents', f.cents, 'at', vault.rfc3339(f.recorded_at), 'reason', vault.b64(f.sealed_reason),
             'accepted', (SELECT x.accepted FROM vault.fee_answer x WHERE x.fee = f.id)) FROM vault.fee f WHERE f.request = r.id),
+    'handed', (SELECT jsonb_build_object('how', h.how, 'on', h.handed_on, 'identified_how', h.identified_how, 'at', vault.rfc3339(h.recorded_at))
+        FROM vault.export x JOIN vault.export_handover h ON h.export = x.id WHERE x.request = r.id),
     'names', (SELECT coalesce(jsonb_agg(jsonb_build_object('professional', p.id, 'agency', p.agency, 'subject', p.subject, 'name', vault.b64(p.sealed_name),
             'roles', (SELECT coalesce(jsonb_agg(DISTINCT e.role), '[]') FROM vault.entries_asked(r) e WHERE e.professional = p.id)) ORDER BY p.agency, p.id), '[]')
         FROM vault.request_name n JOIN vault.professional p ON p.id = n.professional WHERE n.request = r.id));
@@ -100,6 +102,7 @@ BEGIN
         RETURN jsonb_build_object('items', coalesce(items, '[]'), 'keys', jsonb_build_array('register:' || t.client), 'client', t.client);
     END IF;
     IF t.actor <> 'records-officer' THEN RETURN NULL; END IF;
+    IF target = 'request-exports' THEN RETURN vault.request_exports(t, (about ->> 'request')::uuid, as_of); END IF;
     IF target = 'requests' THEN
         -- The queue: what runs, the most urgent first; or what was answered, the newest first.
         SELECT jsonb_agg(x.j ORDER BY x.place), jsonb_agg('register:' || x.client) INTO items, keys FROM (

@@ -156,7 +156,8 @@ BEGIN
     -- (1) The thing, if there is one; an unknown id runs the same statements.
     SELECT coalesce(doc.case_id, a_case) AS case_id,
         -- Who asks about themselves rests on the facts about themselves.
-        coalesce(cc.client, CASE WHEN t.actor IN ('client', 'representative', 'worker') THEN t.client END) AS client, doc.id AS document, doc.type, doc.source, doc.agency, doc.protected_classes,
+        coalesce(cc.client, CASE WHEN t.actor IN ('client', 'representative', 'worker') THEN t.client
+            WHEN t.actor = 'records-officer' AND act = 'export' THEN (SELECT x.client FROM vault.export x WHERE x.id = a_document) END) AS client, doc.id AS document, doc.type, doc.source, doc.agency, doc.protected_classes,
         doc.key_parent, doc.media_type, doc.recorded_at, fil.object, fil.size_bytes, fil.sealed_digest, doc.sealed_about,
         EXISTS (SELECT FROM vault.known k WHERE k.document = doc.id AND k.agency = t.agency) AS known
     INTO d

@@ -1,14 +1,19 @@
 -- The worker's side of exports: taken up, collected, made, expired; and a records officer's two decisions.
 -- A job is taken up only for an export that its client ordered in a logged act; the door looks at that again.
 
--- Is this asker the worker that is at this export now, on an order that its client gave?
-CREATE OR REPLACE FUNCTION vault.may_collect(t vault.token, x vault.export) RETURNS boolean
+-- Is this asker the worker that is at this export now?
+CREATE OR REPLACE FUNCTION vault.is_collecting(t vault.token, x vault.export) RETURNS boolean
 LANGUAGE sql STABLE
 RETURN coalesce(t.actor = 'worker' AND 'export' = ANY (t.acts) AND t.client IS NOT DISTINCT FROM x.client
     AND (vault.export_at(x.id)).state = 'collecting'
-    AND EXISTS (SELECT FROM vault.export_claim k WHERE k.export = x.id AND k.secret_sha256 = t.secret_sha256)
-    AND EXISTS (SELECT FROM vault.entry e WHERE e.id = x.entry AND e.act = 'export-order' AND e.decision = 'permit'
-        AND e.actor IN ('client', 'representative') AND e.client IS NOT DISTINCT FROM x.client), false);
+    AND EXISTS (SELECT FROM vault.export_claim k WHERE k.export = x.id AND k.secret_sha256 = t.secret_sha256), false);
+
+-- The same, on an order that its client gave, or a records officer on the client's own request; that request still stands.
+CREATE OR REPLACE FUNCTION vault.may_collect(t vault.token, x vault.export) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN vault.is_collecting(t, x) AND vault.export_grounded(x, vault.clock())
+    AND EXISTS (SELECT FROM vault.entry e WHERE e.id = x.entry AND e.act = 'export-order' AND e.decision = 'permit' AND e.client IS NOT DISTINCT FROM x.client
+        AND CASE WHEN x.request IS NULL THEN e.actor IN ('client', 'representative') ELSE e.actor = 'records-officer' END);
 
 -- Take up one export: a job is recorded under a new secret, which is told once; the one before it, if any, is at an end.
 CREATE OR REPLACE FUNCTION vault.export_take_up() RETURNS jsonb
@@ -143,12 +148,13 @@ CREATE OR REPLACE FUNCTION vault.export_facts(x vault.export, as_of timestamptz)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     WITH one AS MATERIALIZED (
-        SELECT t, vault.own_cases(t, as_of) AS cases, vault.stands_for_client(t, x.client, false, as_of) AS in_all FROM vault.export_asker(x) t
+        SELECT t, vault.own_cases(t, as_of) AS cases, vault.covers_all(t, as_of) AS in_all, t.agency AS desk FROM vault.export_asker(x) t
     ), paper AS MATERIALIZED (
         SELECT p.document, p.how, p.view FROM one, vault.export_papers(one.t, x.without_large, as_of) p
     )
     SELECT jsonb_build_object('export', x.id, 'client', x.client, 'authority', x.authority, 'in_all', one.in_all, 'language', x.language,
         'without_large', x.without_large, 'ordered_at', vault.rfc3339(x.recorded_at), 'as_of', vault.rfc3339(as_of), 'clock', vault.export_clock(x),
+        'desk', one.desk, 'request', x.request,
         'about', CASE WHEN one.in_all THEN vault.export_person(x.client) END,
         'cases', (SELECT coalesce(jsonb_agg(vault.export_case(c, as_of) ORDER BY c.id), '[]') FROM vault.client_case c WHERE c.id = ANY (one.cases)),
         'papers', (SELECT coalesce(jsonb_agg(vault.export_paper_json(d, p.how, p.view) ORDER BY d.id), '[]') FROM paper p JOIN vault.document d ON d.id = p.document),
@@ -167,16 +173,19 @@ BEGIN ATOMIC
                 'outcome', n.outcome, 'decided_at', vault.rfc3339(n.recorded_at)) ORDER BY f.id), '[]')
             FROM vault.difference f LEFT JOIN vault.difference_end n ON n.difference = f.id WHERE f.client = x.client AND f.case_id = ANY (one.cases)),
         'requests', (SELECT coalesce(jsonb_agg(vault.export_request(r, as_of) ORDER BY r.id), '[]') FROM vault.request r
-            WHERE r.client = x.client AND (one.in_all OR r.case_id = ANY (one.cases)) AND vault.export_shows(one.t, r.document, as_of)),
+            WHERE r.client = x.client AND (one.in_all OR r.case_id = ANY (one.cases)) AND coalesce(r.controller = one.desk, true)
+              AND vault.export_shows(one.t, r.document, as_of)),
         'authorities', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', y.id, 'kind', y.kind, 'scope', y.scope, 'case', y.case_id,
                 'protected_classes', y.protected_classes, 'from', y.from_day, 'until', y.until_day, 'given_by_client', y.given_by_client,
                 'about', vault.b64(y.sealed_about), 'recorded_at', vault.rfc3339(y.recorded_at),
                 'ended_at', (SELECT vault.rfc3339(n.recorded_at) FROM vault.authority_end n WHERE n.authority = y.id),
                 'bars', (SELECT coalesce(jsonb_agg(jsonb_build_object('state', CASE WHEN b.barred THEN 'barred' ELSE 'let-in' END, 'at', vault.rfc3339(b.recorded_at)) ORDER BY b.n), '[]')
                     FROM vault.authority_bar b WHERE b.authority = y.id)) ORDER BY y.id), '[]')
-            FROM vault.authority y WHERE y.client = x.client AND (x.authority IS NULL OR y.id = x.authority)),
+            FROM vault.authority y WHERE y.client = x.client AND (x.authority IS NULL OR y.id = x.authority)
+              AND (one.desk IS NULL OR y.case_id IS NULL OR y.case_id = ANY (one.cases))),
         'exports', (SELECT coalesce(jsonb_agg(vault.export_json(y) - 'progress' ORDER BY y.id), '[]') FROM vault.export y
-            WHERE y.client = x.client AND (x.authority IS NULL OR y.authority = x.authority)),
+            WHERE y.client = x.client AND (x.authority IS NULL OR y.authority = x.authority) AND (one.desk IS NULL OR y.request IS NULL OR EXISTS (
+                SELECT FROM vault.request r WHERE r.id = y.request AND r.controller = one.desk))),
         'agencies', (SELECT coalesce(jsonb_object_agg(a.id, a.name), '{}') FROM vault.agency a),
         'units', (SELECT coalesce(jsonb_object_agg(u.id, u.name), '{}') FROM vault.unit u),
         'keyless', x.client IS NULL,
@@ -205,9 +214,9 @@ BEGIN
     SELECT * INTO x FROM vault.export y WHERE y.id = an_export;
     IF x.client IS NULL OR NOT vault.may_collect(t, x) THEN RETURN '[]'; END IF;
     who := vault.export_asker(x);
-    RETURN vault.openings(vault.own_cases(who, as_of), CASE WHEN vault.stands_for_client(who, x.client, false, as_of) THEN x.client END,
+    RETURN vault.openings(vault.own_cases(who, as_of), CASE WHEN vault.covers_all(who, as_of) THEN x.client END,
         vault.export_hides(x), true, (SELECT a.protected_classes FROM vault.authority a WHERE a.id = x.authority), NULL,
-        as_of + interval '1 millisecond', after, false, page_size);
+        as_of + interval '1 millisecond', after, false, page_size, who.agency);
 END
 $openings$;
 
@@ -231,7 +240,7 @@ BEGIN
     who := vault.export_asker(x);
     cases := vault.own_cases(who, as_of);
     hidden := vault.export_hides(x);
-    whose := CASE WHEN vault.stands_for_client(who, x.client, false, as_of) THEN x.client END;
+    whose := CASE WHEN vault.covers_all(who, as_of) THEN x.client END;
     RETURN QUERY
     SELECT vault.entry_json(e) || jsonb_strip_nulls(jsonb_build_object('case', e.case_id, 'source', e.source))
         || jsonb_build_object('leaf', encode(e.leaf, 'hex'), 'index', (SELECT p.leaf_index FROM vault.entry_position p WHERE p.entry = e.id),
@@ -244,7 +253,7 @@ BEGIN
     FROM (SELECT * FROM (SELECT * FROM vault.entry y WHERE y.case_id = ANY (cases) AND y.id > after AND y.at <= as_of
               AND NOT y.actor = ANY (hidden) AND vault.export_shows(who, y.document, as_of) ORDER BY y.id LIMIT page_size) of_cases
           UNION ALL SELECT * FROM (SELECT * FROM vault.entry y WHERE y.case_id IS NULL AND y.client = whose AND y.id > after AND y.at <= as_of
-              AND NOT y.actor = ANY (hidden) ORDER BY y.id LIMIT page_size) of_none
+              AND coalesce(y.agency = who.agency, true) AND NOT y.actor = ANY (hidden) ORDER BY y.id LIMIT page_size) of_none
           ORDER BY id LIMIT page_size) e
     CROSS JOIN LATERAL (SELECT CASE WHEN e.salts IS NULL THEN e.commitments ELSE vault.entry_commitments(e) END AS bytes) c
     ORDER BY e.id;
@@ -303,7 +312,8 @@ BEGIN
     SELECT * INTO x FROM vault.export y WHERE y.id = an_export;
     e := vault.entry_of(t, 'export-fail', now);
     e.facts := x.id::text;
-    IF NOT vault.may_collect(t, x) OR a_reason !~ '^[a-z-]{1,40}$' THEN RETURN vault.conclude(e, 'hidden', '{}', NULL); END IF;
+    -- What nobody may collect any more is at an end as well.
+    IF NOT vault.is_collecting(t, x) OR a_reason !~ '^[a-z-]{1,40}$' THEN RETURN vault.conclude(e, 'hidden', '{}', NULL); END IF;
     PERFORM vault.export_step(an_export, 'fail', a_reason, e.id, now);
     PERFORM vault.export_close(an_export, now);
     RETURN vault.conclude(e, 'done', NULL, NULL);
@@ -326,7 +336,7 @@ BEGIN
         SELECT p.export, x.client FROM vault.export_package p JOIN vault.export x ON x.id = p.export
         WHERE EXISTS (SELECT FROM vault.wrapped_key k WHERE k.kind = 'export' AND k.subject = p.export::text)
           AND (p.expires_at <= now OR (SELECT count(*) FROM vault.export y JOIN vault.export_package q ON q.export = y.id
-                WHERE y.client = x.client AND y.id > x.id AND (vault.export_at(y.id)).state IN ('ready', 'delivered')) >= 3)
+                WHERE y.client = x.client AND (y.request IS NULL) = (x.request IS NULL) AND y.id > x.id AND (vault.export_at(y.id)).state IN ('ready', 'delivered')) >= 3)
     LOOP
         e := NULL;
         e.id := vault.uuid7(now); e.at := now; e.act := 'export-expire'; e.actor := 'worker'; e.client := one.client; e.facts := one.export::text;

@@ -7,8 +7,9 @@ RETURN ('{
     "received": {"collect": "collecting", "fail": "failed", "remove": "removed"},
     "collecting": {"collect": "collecting", "make": "ready", "fail": "failed", "remove": "removed"},
     "ready": {"fetch": "delivered", "expire": "expired", "remove": "removed"},
-    "delivered": {"fetch": "delivered", "expire": "expired", "remove": "removed"},
-    "expired": {"expire": "expired", "remove": "removed"},
+    "delivered": {"fetch": "delivered", "expire": "expired", "remove": "removed", "hand": "handed"},
+    "expired": {"expire": "expired", "remove": "removed", "hand": "handed"},
+    "handed": {"hand": "handed"},
     "failed": {"fail": "failed", "remove": "removed"},
     "removed": {"remove": "removed"}}'::jsonb -> a_state ->> an_event);
 
@@ -49,11 +50,27 @@ LANGUAGE sql STABLE
 RETURN coalesce(vault.exports_for(t, x.client, as_of) AND x.authority IS NOT DISTINCT FROM t.authority
     AND (x.client IS NOT NULL OR x.session = t.secret_sha256), false);
 
--- Who ordered it, as the functions of standing.sql know them: what they may see now decides what is in the package.
+-- For whom it is, as the functions of standing.sql know them: what they may see now decides what is in the package. One that is
+-- handed over at a desk covers what that agency answers for, and no more than was asked for.
 CREATE OR REPLACE FUNCTION vault.export_asker(x vault.export) RETURNS vault.token
 LANGUAGE sql STABLE
-RETURN jsonb_populate_record(NULL::vault.token, jsonb_build_object('client', x.client, 'authority', x.authority,
-    'actor', CASE WHEN x.authority IS NULL THEN 'client' ELSE 'representative' END));
+RETURN (SELECT jsonb_populate_record(NULL::vault.token, jsonb_build_object('client', x.client, 'authority', x.authority,
+        'actor', CASE WHEN x.authority IS NULL THEN 'client' ELSE 'representative' END, 'agency', r.controller, 'case_id', r.case_id))
+    FROM (SELECT x.request AS id) asked LEFT JOIN vault.request r ON r.id = asked.id);
+
+-- The exports of this client; of somebody of whom nothing is kept, the session's own. Each branch goes by an index.
+CREATE OR REPLACE FUNCTION vault.exports_of(t vault.token) RETURNS SETOF vault.export
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT x.* FROM vault.export x WHERE x.client = t.client
+    UNION ALL
+    SELECT x.* FROM vault.export x WHERE t.client IS NULL AND x.client IS NULL AND x.session = t.secret_sha256;
+END;
+
+-- Is the person as a whole covered, and not only one case?
+CREATE OR REPLACE FUNCTION vault.covers_all(t vault.token, as_of timestamptz) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN t.case_id IS NULL AND vault.stands_for_client(t, t.client, false, as_of);
 
 -- Every paper that this asker may know of and what an export does with it: open, waiting, withheld, pages-withheld, misfiled
 -- (vault.for_client), archived, or large (left out at their wish). Of the client's copies only the one that is open.
@@ -79,7 +96,8 @@ RETURN EXISTS (SELECT FROM vault.export_paper i LEFT JOIN vault.export_papers(va
 -- An order's clock is that of a request for one's own records.
 CREATE OR REPLACE FUNCTION vault.export_clock(x vault.export) RETURNS jsonb
 LANGUAGE sql STABLE
-RETURN (SELECT jsonb_build_object('received', d.day, 'due', vault.due_day('self-access', d.day, false)) FROM (SELECT vault.helsinki_day(x.recorded_at) AS day) d);
+RETURN coalesce((SELECT jsonb_build_object('received', r.received_on, 'due', (vault.request_at(r.id, 'infinity')).due_on) FROM vault.request r WHERE r.id = x.request),
+    (SELECT jsonb_build_object('received', d.day, 'due', vault.due_day('self-access', d.day, false)) FROM (SELECT vault.helsinki_day(x.recorded_at) AS day) d));
 
 CREATE OR REPLACE FUNCTION vault.export_json(x vault.export) RETURNS jsonb
 LANGUAGE sql STABLE
@@ -93,8 +111,11 @@ RETURN (SELECT jsonb_build_object('id', x.id, 'state', s.state, 'reason', s.reas
         -- What was asked of archives with orders, and how they answered: a package holds nothing that an archive has.
         'at_archive', (SELECT coalesce(jsonb_agg(vault.archive_request_json(q) || jsonb_build_object('name', a.name) ORDER BY q.id), '[]')
             FROM vault.request r JOIN vault.archive_request q ON q.of_request = r.id JOIN vault.transfer y ON y.id = q.transfer JOIN vault.archive a ON a.n = y.archive
-            WHERE r.client = x.client AND r.kind = 'export-review' AND (x.authority IS NULL OR EXISTS (
-                SELECT FROM vault.authority z WHERE z.id = x.authority AND coalesce(z.case_id = y.case_id, true)))),
+            WHERE r.client = x.client AND (CASE WHEN x.request IS NULL THEN r.kind = 'export-review' ELSE r.kind IN ('export-review', 'self-access')
+                    AND y.case_id = ANY (vault.own_cases(vault.export_asker(x), vault.clock())) END)
+                AND (x.authority IS NULL OR EXISTS (SELECT FROM vault.authority z WHERE z.id = x.authority AND coalesce(z.case_id = y.case_id, true)))),
+        'desk', (SELECT jsonb_build_object('request', r.id, 'agency', a.id, 'name', a.name) FROM vault.request r JOIN vault.agency a ON a.id = r.controller WHERE r.id = x.request),
+        'handed', vault.handover_json(x.id),
         'history', (SELECT jsonb_agg(jsonb_build_object('state', h.state, 'at', vault.rfc3339(h.recorded_at)) ORDER BY h.n)
             FROM vault.export_state h WHERE h.export = x.id))
     FROM vault.export_at(x.id) s);
@@ -103,9 +124,8 @@ RETURN (SELECT jsonb_build_object('id', x.id, 'state', s.state, 'reason', s.reas
 CREATE OR REPLACE FUNCTION vault.exports_listed(t vault.token, about jsonb, after uuid, page_size integer, as_of timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN (SELECT jsonb_agg(y.j ORDER BY y.id) FROM (
-    SELECT x.id, vault.export_json(x) AS j FROM vault.export x
+    SELECT x.id, vault.export_json(x) AS j FROM vault.exports_of(t) x
     WHERE x.id > after AND vault.owns_export(t, x, as_of) AND (vault.export_at(x.id)).state <> 'removed'
-      AND x.client IS NOT DISTINCT FROM t.client
       AND (about ->> 'export' IS NULL OR x.id = (about ->> 'export')::uuid)
     ORDER BY x.id LIMIT page_size + 1) y);
 
@@ -169,13 +189,13 @@ BEGIN
     -- Two orders at once: one of them makes the export, the other finds it; so does the same order again.
     PERFORM vault.move(coalesce('client:' || t.client, 'session:' || encode(t.secret_sha256, 'hex')));
     now := vault.clock(); e.id := vault.uuid7(now); e.at := now;
-    SELECT * INTO x FROM vault.export y WHERE y.client IS NOT DISTINCT FROM t.client AND vault.owns_export(t, y, now)
+    SELECT * INTO x FROM vault.exports_of(t) y WHERE y.request IS NULL AND vault.owns_export(t, y, now)
         AND (y.id = an_export OR (vault.export_at(y.id)).state IN ('received', 'collecting')) ORDER BY y.id = an_export DESC, y.id LIMIT 1;
     IF x.id IS NOT NULL THEN
         e.facts := 'again ' || x.id;
         RETURN vault.conclude(e, 'done', NULL, vault.export_json(x));
     END IF;
-    x := (an_export, t.client, t.authority, CASE WHEN t.client IS NULL THEN t.secret_sha256 END, a_language, no_large, 0, 0, e.id, now);
+    x := (an_export, t.client, t.authority, CASE WHEN t.client IS NULL THEN t.secret_sha256 END, a_language, no_large, 0, 0, e.id, now, NULL);
     SELECT count(*), coalesce(sum(p.size_bytes), 0) INTO x.documents, x.size_bytes FROM vault.export_papers(t, no_large, now) p WHERE p.how = 'open';
     INSERT INTO vault.export SELECT x.*;
     INSERT INTO vault.export_state (export, n, state, entry, recorded_at) VALUES (an_export, 1, 'received', e.id, now);
@@ -210,24 +230,33 @@ BEGIN
     e := vault.entry_of(t, 'export-remove', now);
     SELECT * INTO x FROM vault.export y WHERE y.id = an_export;
     e.facts := x.id::text;
-    IF x.id IS NULL OR NOT vault.owns_export(t, x, now) OR (vault.export_at(x.id)).state = 'removed' THEN
+    -- What a desk made is the desk's to remove, until it is handed over.
+    IF x.id IS NULL OR NOT (CASE WHEN x.request IS NULL THEN vault.owns_export(t, x, now) ELSE vault.at_desk(t, x) END)
+        OR (vault.export_at(x.id)).state = 'removed' THEN
         RETURN vault.conclude(e, 'hidden', '{document-not-covered}', NULL);
     END IF;
+    e.client := x.client;
     -- A running download and the worker that is at it end now.
-    PERFORM vault.move(coalesce('client:' || t.client, 'session:' || encode(t.secret_sha256, 'hex')));
+    PERFORM vault.move(coalesce('client:' || x.client, 'session:' || encode(t.secret_sha256, 'hex')));
     now := vault.clock(); e.id := vault.uuid7(now); e.at := now;
-    PERFORM vault.export_step(x.id, 'remove', NULL, e.id, now);
+    IF (vault.export_step(x.id, 'remove', NULL, e.id, now)).state IS NULL THEN RETURN vault.conclude(e, 'export-state', NULL, NULL); END IF;
     PERFORM vault.export_close(x.id, now);
-    IF t.client IS NOT NULL THEN PERFORM vault.tell('export-removed', 'client:' || t.client, e.id, now); END IF;
+    IF x.client IS NOT NULL THEN PERFORM vault.tell('export-removed', 'client:' || x.client, e.id, now); END IF;
     RETURN vault.conclude(e, 'done', NULL, NULL);
 END
 $act$;
+
+-- Who fetches it: whose it is; one that is handed over, only the desk that answers the request, while that runs.
+CREATE OR REPLACE FUNCTION vault.fetches_export(t vault.token, x vault.export, as_of timestamptz) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN CASE WHEN x.request IS NULL THEN vault.owns_export(t, x, as_of)
+    ELSE vault.at_desk(t, x) AND vault.export_grounded(x, as_of) AND vault.exports_for(vault.export_asker(x), x.client, as_of) END;
 
 -- May the package be read now? Null, or why not.
 CREATE OR REPLACE FUNCTION vault.export_closed(t vault.token, x vault.export, as_of timestamptz) RETURNS text
 LANGUAGE sql STABLE
 RETURN CASE
-    WHEN x.id IS NULL OR NOT vault.owns_export(t, x, as_of) OR (vault.export_at(x.id)).state IN ('expired', 'removed') THEN 'hidden'
+    WHEN x.id IS NULL OR NOT vault.fetches_export(t, x, as_of) OR (vault.export_at(x.id)).state IN ('expired', 'removed', 'handed') THEN 'hidden'
     WHEN (vault.export_at(x.id)).state NOT IN ('ready', 'delivered') THEN 'export-not-ready'
     WHEN (SELECT p.expires_at FROM vault.export_package p WHERE p.export = x.id) <= as_of THEN 'hidden'
     WHEN vault.export_outdated(x, as_of) THEN 'export-changed'
@@ -238,7 +267,7 @@ CREATE OR REPLACE FUNCTION vault.is_fresh(t vault.token, as_of timestamptz) RETU
 LANGUAGE sql STABLE
 RETURN EXISTS (SELECT FROM vault.session s WHERE s.secret_sha256 = t.secret_sha256 AND s.identified_at >= as_of - interval '15 minutes');
 
--- The act export: the client's session asks for the package's bytes, the worker that is at it for all that goes into it.
+-- The act export: the client's session, or the desk's, asks for the package's bytes, the worker that is at it for all that goes into it.
 CREATE OR REPLACE FUNCTION vault.export_asked(t vault.token, an_export uuid, as_of timestamptz) RETURNS vault.answer
 LANGUAGE plpgsql STABLE
 AS $asked$
@@ -246,14 +275,16 @@ DECLARE
     a vault.answer;
     x vault.export;
     p vault.export_package;
+    basis text;
 BEGIN
     SELECT * INTO x FROM vault.export y WHERE y.id = an_export;
+    basis := CASE WHEN x.request IS NULL THEN 'data-subject' ELSE 'controller-duty' END;
     a.reasons := '{document-not-covered}';
     IF t.actor = 'worker' THEN
         a.status := 'forbidden'; a.reasons := '{recipient-not-covered}';
         -- An authority that has ended since the order lets nothing more be collected.
         IF vault.may_collect(t, x) AND vault.exports_for(vault.export_asker(x), x.client, as_of) THEN
-            a.status := 'permit'; a.basis := 'data-subject'; a.reasons := '{data-subject}';
+            a.status := 'permit'; a.basis := basis; a.reasons := ARRAY[basis];
             a.facts := vault.export_facts(x, as_of) || jsonb_build_object('logged', 'collect ' || x.id);
         END IF;
         RETURN a;
@@ -262,9 +293,9 @@ BEGIN
     a.status := coalesce(vault.export_closed(t, x, as_of), CASE WHEN NOT vault.is_fresh(t, as_of) THEN 'identify' ELSE 'permit' END);
     IF a.status = 'permit' THEN
         SELECT * INTO p FROM vault.export_package y WHERE y.export = x.id;
-        a.basis := 'data-subject'; a.reasons := '{data-subject}';
+        a.basis := basis; a.reasons := ARRAY[basis];
         a.facts := jsonb_build_object('object', p.object, 'size', p.size_bytes, 'digest', vault.b64(p.sealed_digest), 'client', x.client,
-            'made_at', vault.rfc3339(p.recorded_at), 'keys', jsonb_build_array('export:' || x.id), 'logged', 'fetch ' || x.id);
+            'made_at', vault.rfc3339(p.recorded_at), 'keys', jsonb_build_array('export:' || x.id), 'logged', concat_ws(' ', 'fetch', x.id, 'request ' || x.request));
     END IF;
     RETURN a;
 END

@@ -50,7 +50,7 @@ GRANT EXECUTE ON FUNCTION vault.forget_expired, vault.sweep_releases, vault.swee
 GRANT EXECUTE ON FUNCTION vault.application_record, vault.token_record, vault.token_revoke, vault.burn, vault.providers, vault.visitor_record,
     vault.session_record, vault.session_record_staff, vault.session_touch, vault.session_end, vault.session_language, vault.session_act_for TO vault_tokens;
 
-GRANT EXECUTE ON FUNCTION vault.export_order, vault.export_remove, vault.export_sent TO vault_service;
+GRANT EXECUTE ON FUNCTION vault.export_order, vault.export_order_for, vault.export_hand_over, vault.export_remove, vault.export_sent TO vault_service;
 GRANT EXECUTE ON FUNCTION vault.export_take_up, vault.export_keep, vault.export_entries, vault.export_openings, vault.export_made, vault.export_failed,
     vault.exports_expire, vault.export_objects, vault.attempt_give_up
     TO vault_worker;

@@ -27,11 +27,12 @@ LANGUAGE sql STABLE PARALLEL SAFE
 RETURN day::timestamp AT TIME ZONE 'Europe/Helsinki';
 
 -- The openings and other acts of these cases, and those about the client that belong to no case, by these kinds of
--- actor, or (others) by all but these; a list of protected classes leaves out the documents of any other class.
+-- actor, or (others) by all but these; a list of protected classes leaves out the documents of any other class; an agency
+-- leaves out what other agencies did that belongs to no case.
 -- Ordered by the first entry's id, upwards or downwards; since and before cut at the beginning of a Finnish day. A page begins
 -- after the opening whose first entry is the cursor, so none is cut in two, told twice or left out.
 CREATE OR REPLACE FUNCTION vault.openings(cases uuid[], a_client uuid, actors text[], others boolean, classes text[], since timestamptz, before timestamptz,
-    cursor_id uuid, newest boolean, at_most integer) RETURNS jsonb
+    cursor_id uuid, newest boolean, at_most integer, of_agency text DEFAULT NULL) RETURNS jsonb
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     WITH span AS (
@@ -43,6 +44,7 @@ BEGIN ATOMIC
         SELECT e AS r, e.id, e.act, e.of_entry, e.outcome, e.bytes FROM span, vault.entry e WHERE e.case_id = ANY (cases) AND e.id >= span.low
         UNION ALL
         SELECT e, e.id, e.act, e.of_entry, e.outcome, e.bytes FROM span, vault.entry e WHERE e.case_id IS NULL AND e.client = a_client AND e.id >= span.low
+            AND coalesce(e.agency = of_agency, true)
     ), told AS (
         SELECT (s.r).*, o.outcome AS ended, o.bytes AS sent, s.r FROM span, scope s
         LEFT JOIN scope o ON o.act = 'outcome' AND o.of_entry = s.id
@@ -55,13 +57,14 @@ BEGIN ATOMIC
         GROUP BY t.actor, t.agency, t.unit, t.application, t.professional, t.role, t.purpose, t.act, t.case_id, t.document, t.decision, t.basis, t.consent,
             t.provision, t.reasons, t.confirmation, t.facts, t.ended, vault.id_ms(t.id) / 600000,
             -- Only what looks at something is folded; what changes something is told one by one.
-            CASE WHEN t.act NOT IN ('open', 'list', 'find', 'explain') THEN t.id END
+            CASE WHEN t.act NOT IN ('open', 'list', 'find', 'explain', 'export') THEN t.id END
     ), page AS (
         SELECT o.id, jsonb_strip_nulls(vault.entry_json(o.first) || jsonb_build_object('case', (o.first).case_id, 'outcome', o.ended, 'reader', NULL,
                 'organisation', (SELECT a.name FROM vault.agency a WHERE a.id = (o.first).agency),
                 -- Why a records officer looked stands with the request that it was done for, where the client reads it.
-                'request', (SELECT l.request FROM vault.request_look l WHERE (o.first).actor = 'records-officer' AND l.document = (o.first).document
-                    AND l.professional = (o.first).professional AND l.recorded_at <= (o.first).at ORDER BY l.recorded_at DESC LIMIT 1)) || o.whole
+                'request', coalesce((SELECT l.request FROM vault.request_look l WHERE (o.first).actor = 'records-officer' AND l.document = (o.first).document
+                    AND l.professional = (o.first).professional AND l.recorded_at <= (o.first).at ORDER BY l.recorded_at DESC LIMIT 1),
+                    (SELECT x.request FROM vault.export x WHERE (o.first).actor = 'records-officer' AND x.id = (o.first).document))) || o.whole
             || CASE WHEN jsonb_array_length(o.whole -> 'entries') > 1 THEN '{"range": null}' ELSE '{}' END::jsonb) AS item
         FROM opening o
         WHERE cursor_id IS NULL OR CASE WHEN newest THEN o.id < cursor_id ELSE o.id > cursor_id END
@@ -71,10 +74,12 @@ BEGIN ATOMIC
     SELECT coalesce(jsonb_agg(p.item ORDER BY CASE WHEN newest THEN NULL ELSE p.id END, CASE WHEN newest THEN p.id END DESC), '[]') FROM page p;
 END;
 
--- The cases whose log this asker sees as the person themselves, or as who acts for them.
+-- The cases whose log this asker sees as the person themselves, or as who acts for them; for an export that is handed over
+-- (vault.export_asker), those of the agency at whose desk it is, or the one that was asked for.
 CREATE OR REPLACE FUNCTION vault.own_cases(t vault.token, as_of timestamptz) RETURNS uuid[]
 LANGUAGE sql STABLE
-RETURN (SELECT coalesce(array_agg(c.id ORDER BY c.id), '{}') FROM vault.client_case c WHERE c.client = t.client AND vault.stands_for(t, c.id, false, as_of));
+RETURN (SELECT coalesce(array_agg(c.id ORDER BY c.id), '{}') FROM vault.client_case c WHERE c.client = t.client
+    AND coalesce(c.controller = t.agency, true) AND coalesce(c.id = t.case_id, true) AND vault.stands_for(t, c.id, false, as_of));
 
 -- The list my-log. about: {"own": true} for the person's own reads instead of everyone else's, {"from", "until"} days,
 -- {"newest": true}, {"older": true} for what is older than two years: FI 703/2023 §11 gives that only for a special reason,

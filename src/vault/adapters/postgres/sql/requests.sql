@@ -10,7 +10,8 @@ ON CONFLICT (kind) DO NOTHING;
 CREATE OR REPLACE FUNCTION vault.request_next(a_state text, a_step text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN NOT vault.is_running(a_state) THEN NULL ELSE CASE a_step
-    WHEN 'identify' THEN CASE a_state WHEN 'received' THEN 'identified' END
+    -- Somebody may be identified better, or only later.
+    WHEN 'identify' THEN 'identified'
     WHEN 'take-up' THEN CASE WHEN a_state IN ('received', 'identified') THEN 'under-way' END
     WHEN 'extend' THEN CASE WHEN a_state <> 'extended' THEN 'extended' END
     WHEN 'answer' THEN 'answered'

@@ -33,18 +33,20 @@ BEGIN ATOMIC
 END;
 
 -- What used up a free year, and when: a whole export of the client's own, fetched to its last byte; a request for one's own
--- records, answered in full. Nothing else does: not what failed, was never fetched to its end, left something out, or was
--- refused in whole or in part, nor what a representative took.
+-- records, answered in full. Nothing else does: not what failed, was never fetched to its end or never handed over, left
+-- something out, or was refused in whole or in part, nor what a representative took or was handed.
 CREATE OR REPLACE FUNCTION vault.years_used(a_client uuid) RETURNS TABLE (at timestamptz, request uuid)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT min(s.recorded_at), NULL::uuid FROM vault.export x
     JOIN vault.export_package p ON p.export = x.id AND NOT p.partial
     JOIN vault.export_state s ON s.export = x.id AND s.event = 'fetch'
-    WHERE x.client = a_client AND x.authority IS NULL GROUP BY x.id
+    WHERE x.client = a_client AND x.authority IS NULL AND x.request IS NULL GROUP BY x.id
     UNION ALL
     SELECT s.recorded_at, r.id FROM vault.request r JOIN vault.request_state s ON s.request = r.id AND s.state = 'answered'
-    WHERE r.client = a_client AND r.kind = 'self-access';
+    WHERE r.client = a_client AND r.kind = 'self-access' AND NOT EXISTS (
+        SELECT FROM vault.export x JOIN vault.export_handover h ON h.export = x.id JOIN vault.export_package p ON p.export = x.id
+        WHERE x.request = r.id AND (p.partial OR x.authority IS NOT NULL));
 END;
 
 -- May nothing be charged for this request, whatever anybody decides? Yes, unless a year was used up before it came and has not

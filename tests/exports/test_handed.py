@@ -1,0 +1,210 @@
+"""Who cannot sign in gets the same export at a records officer's desk: made on their request, fetched, handed over, recorded."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+from tests.exports.conftest import BIG, Scene, data
+from tests.exports.counter import IN_PERSON, TODAY, Counter, client_of
+from tests.exports.test_for_another import Pair, papers
+from tests.support.caller import must
+from tests.web.test_desk_pages import DESK
+
+
+@pytest.fixture(scope="module")
+def counter(scene: Scene) -> Counter:
+    return Counter(scene)
+
+
+def of(path: str) -> str:
+    """The id at the end of a path."""
+    return path.rpartition("/")[2]
+
+
+def test_p09_from_the_counter_to_the_hand_over(scene: Scene, counter: Counter) -> None:
+    her = scene.person(b"x" * 1000, b"y" * BIG)
+    path = counter.asked(client_of(scene, her))
+    assert f"{path}/package" in counter.get(path)
+    assert 'value="without"' in counter.get(f"{path}/package")
+    package = counter.made(path, large="all")
+    assert "hand-over" not in counter.get(f"{path}/package")
+    assert counter.post(f"{package}/hand-over", IN_PERSON, status=422)  # nobody has it yet
+    zipped = counter.fetched(package)
+    head = data(zipped, "export")
+    assert zipped.testzip() is None
+    assert (head["desk"]["agency"], head["request"], head["authority"], head["partial"]) == (
+        "pirha",
+        of(path),
+        None,
+        False,
+    )
+    assert "pyynnöstä, joka tuli" in zipped.read("index.html").decode()
+    for field, wrong in (("identified_how", "receipt-of-delivery"), ("on", "2001-01-01"), ("how", "by-pigeon")):
+        assert f'id="{field}-error"' in counter.post(f"{package}/hand-over", IN_PERSON | {field: wrong}, status=422)
+    assert "Näin avaat paketin" in counter.get(f"{package}/letter")
+    assert counter.handed(package) == path
+    assert counter.state(package) == "handed"
+    assert "Vastattu" in counter.get(path)
+    # Gone from here: its key is destroyed, and nobody fetches it again.
+    assert counter.http.get(f"{package}/download").status_code == 303
+    assert (
+        scene.service.one("SELECT count(*) FROM vault.wrapped_key WHERE kind = 'export' AND subject = $1", of(package))
+        == 0
+    )
+    assert counter.handed(package) == path  # a second press
+    assert counter.post(f"{package}/hand-over", IN_PERSON | {"how": "print-in-person"}, status=422)
+    # Signed in later she sees it, and who made and fetched it and why; it was for the desk alone.
+    theirs = her.get(of(package))
+    assert (theirs["state"], theirs["handed"]["on"], theirs["desk"]["agency"]) == ("handed", TODAY, "pirha")
+    assert her.content(of(package)).status_code == 404
+    assert her.http.delete(f"/v1/me/exports/{of(package)}").status_code == 404
+    assert "antoi sinulle tämän paketin" in her.http.get(f"/my/exports/{of(package)}").text
+    acts = [
+        one
+        for one in must(her.http.get("/v1/me/log"))["items"]
+        if one["actor"] == "records-officer" and one["act"].startswith("export")
+    ]
+    assert {one["act"] for one in acts} == {"export-order", "export", "export-hand-over"}
+    given = [one for one in acts if one["decision"] == "permit"]
+    assert {(one["basis"], one["request"], one["agency"]) for one in given} == {("controller-duty", of(path), "pirha")}
+    page = her.http.get("/my/log").text
+    assert "Haki kaikkien tietojesi paketin antaakseen sen sinulle" in page
+    assert f"/my/requests/{of(path)}" in page
+
+
+def test_what_waits_is_asked_for_on_and_the_letter_tells_it_with_the_provisions(scene: Scene, counter: Counter) -> None:
+    her = scene.person()
+    [case] = scene.service.sql("SELECT id::text FROM vault.client_case WHERE client = $1::uuid", client_of(scene, her))
+    scene.caller.file(case[0], content=b"waits", third_persons=True)
+    closed = scene.caller.file(case[0], content=b"closed")
+    path = counter.asked(client_of(scene, her), received_how="paper", identified_how="signature")
+    withheld = {"how": "withheld", "provision": "621-1999-11", "reason": "toisen asia", "told": True}
+    must(counter.http.post(f"/v1/requests/{of(path)}/looks", json={"document": closed, "reason": "tarkistan"}), 201)
+    must(counter.http.post(f"/v1/requests/{of(path)}/documents/{closed}/decision", json=withheld), 201)
+    package = counter.made(path)
+    zipped = counter.fetched(package)
+    assert {paper["how"] for paper in data(zipped, "documents")} == {"open", "waiting", "withheld"}
+    assert b"closed" not in b"".join(zipped.read(name) for name in zipped.namelist() if name.startswith("documents/"))
+    letter = counter.get(f"{package}/letter")
+    assert "julkisuuslaki (621/1999) 11 §" in letter
+    assert "toisen asia" in letter
+    assert "täytyy ensin tarkistaa. Saat vastauksen viimeistään" in letter
+    assert "tietosuojavaltuutetulle" in letter
+    rest = counter.handed(package, how="print-by-letter", identified_how="receipt-of-delivery")
+    assert rest != path
+    one, first = (must(counter.http.get(f"/v1/requests/{of(each)}"))["request"] for each in (rest, path))
+    assert (one["kind"], one["running"], one["due_on"], one["identified_how"]) == (
+        "self-access",
+        True,
+        first["due_on"],
+        "signature",
+    )
+    assert first["state"] == "answered"
+
+
+def test_p09_one_for_who_acts_for_the_person_holds_what_the_authority_covers(scene: Scene, counter: Counter) -> None:
+    pair = Pair(scene)
+    authority, only_sees = pair.give(case=pair.one), pair.give(scope="see")
+    path = counter.asked(client_of(scene, pair.her))
+    page = counter.get(f"{path}/package")
+    assert authority in page
+    assert only_sees not in page
+    assert 'id="authority-error"' in counter.post(f"{path}/package", {"authority": only_sees}, status=422)
+    package = counter.made(path, authority=authority)
+    zipped = counter.fetched(package)
+    assert papers(zipped) == {pair.paper}
+    assert data(zipped, "client") is None
+    assert pair.secret.encode() not in b"".join(zipped.read(name) for name in zipped.namelist())
+    assert "client" not in {one["actor"] for one in data(zipped, "openings")}
+    assert pair.her.http.delete(f"/v1/me/authorities/{authority}").status_code == 204
+    assert counter.http.get(f"{package}/download").status_code == 303
+    assert counter.post(f"{package}/hand-over", IN_PERSON, status=422)
+
+
+def test_p09_what_another_organisation_answers_for_is_not_in_it(scene: Scene, counter: Counter) -> None:
+    pair = Pair(scene)
+    scene.service.sql("UPDATE vault.client_case SET controller = 'kela' WHERE id = $1::uuid", pair.other)
+    zipped = counter.fetched(counter.made(counter.asked(client_of(scene, pair.her))))
+    assert [case["id"] for case in data(zipped, "cases")] == [pair.one]
+    everything = b"".join(zipped.read(name) for name in zipped.namelist())
+    assert pair.other.encode() not in everything
+    assert pair.elsewhere.encode() not in everything
+    narrow = counter.fetched(counter.made(counter.asked(client_of(scene, pair.her), case=pair.one)))
+    assert (data(narrow, "client"), data(narrow, "export")["in_all"]) == (None, False)
+
+
+def test_p09_only_a_hand_over_uses_up_the_year(scene: Scene, counter: Counter) -> None:
+    her = scene.person()
+    client = client_of(scene, her)
+    fee = {"cents": 1500, "reason": "kopio"}
+
+    def charged() -> Any:
+        return counter.http.post(f"/v1/requests/{of(counter.asked(client))}/fee", json=fee)
+
+    path = counter.asked(client)
+    package = counter.made(path)
+    counter.fetched(package)
+    assert charged().json()["code"] == "fee-not-due"
+    counter.handed(package)
+    assert charged().status_code == 201
+
+
+def test_p06_a_request_that_ends_ends_what_was_made_on_it(scene: Scene, counter: Counter) -> None:
+    her = scene.person()
+    path = counter.asked(client_of(scene, her))
+    ready = counter.made(path)
+    counter.post(f"{path}/package", {})
+    must(counter.http.post(f"/v1/requests/{of(path)}/answer", json={"text": "kirjeellä"}))
+    assert counter.http.get(f"{ready}/download").status_code == 303
+    assert counter.state(ready) == "ready"
+    for _ in range(6):
+        scene.work()
+    assert (
+        scene.service.one(
+            "SELECT count(*) FROM vault.export_package p JOIN vault.export x ON x.id = p.export WHERE x.request = $1::uuid",
+            of(path),
+        )
+        == 1
+    )
+    newest = scene.service.one(
+        "SELECT id FROM vault.export WHERE request = $1::uuid ORDER BY id DESC LIMIT 1", of(path)
+    )
+    assert counter.state(f"{path}/package/{newest}") == "failed"
+
+
+def test_a_package_is_removed_before_it_is_handed_over_and_the_clients_own_order_is_another(
+    scene: Scene, counter: Counter
+) -> None:
+    her = scene.person()
+    path = counter.asked(client_of(scene, her))
+    counter.post(f"{path}/package", {})
+    own = her.order()
+    assert own["desk"] is None
+    scene.work()
+    [listed] = [one for one in must(her.http.get("/v1/me/exports"))["items"] if one["desk"]]
+    package = f"{path}/package/{listed['id']}"
+    assert her.content(listed["id"]).status_code == 404
+    assert her.content(own["id"]).status_code == 200
+    counter.post(f"{package}/remove", {})
+    assert counter.state(package) == "removed"
+    assert counter.http.get(f"{package}/download").status_code == 303
+    counter.get(f"{DESK}/requests/{uuid.uuid4()}/package", 404)
+
+
+def test_who_was_identified_long_ago_identifies_again(scene: Scene, counter: Counter) -> None:
+    package = counter.made(counter.asked(client_of(scene, scene.person())))
+    scene.service.sql(
+        "UPDATE vault.session SET identified_at = identified_at - interval '1 hour' WHERE secret_sha256 = sha256($1)",
+        counter.session.secret,
+    )
+    answer = counter.http.get(f"{package}/download")
+    assert (answer.status_code, answer.headers["location"]) == (
+        303,
+        f"/sign-in/again?after={package.rpartition('/')[0]}",
+    )
+    scene.service.sql(
+        "UPDATE vault.session SET identified_at = now() WHERE secret_sha256 = sha256($1)", counter.session.secret
+    )
