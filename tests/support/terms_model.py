@@ -15,7 +15,7 @@ from vault.rules.days import helsinki_day, plus_years
 _ONE = dt.timedelta(days=1)
 _FIXED = {(1, 1), (1, 6), (5, 1), (12, 6), (12, 24), (12, 25), (12, 26)}
 _FROM_EASTER = {-2, 0, 1, 39, 49}  # Good Friday, Easter, Easter Monday, Ascension, Pentecost
-MONTHS = {"export-review": (1, 2), "self-access": (1, 2), "correction": (1, 2), "explanation": (1, 2), "log-names": (2, None), "log-older": (2, None)}  # fmt: skip
+MONTHS = {"export-review": (1, 2), "self-access": (1, 2), "correction": (1, 2), "explanation": (1, 2), "restriction": (1, 2), "log-names": (2, None), "log-older": (2, None)}  # fmt: skip
 """kind -> months to the answer, months that it may be put off by"""
 
 
