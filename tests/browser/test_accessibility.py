@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser import walks, walks_restricted, walks_staff
+from tests.browser import walks, walks_handed, walks_restricted, walks_staff
 from tests.browser.scene import DESKTOP, PHONE, Scene, signed_in, window
 from tests.browser.walk import Walk, Way, page_routes
 from tests.support.caller import Caller
@@ -16,7 +16,7 @@ from tests.support.caller import Caller
 WAYS = [
     walks_staff.empty_desks, walks.anybody, walks.client, walks.pressing, walks.ended, walks.nothing_kept, walks.bare,
     walks.three_cases, walks.for_another, walks.young, walks.exports, walks.wrong_doors, walks_staff.coordinator,
-    walks_staff.records, walks_restricted.restricted, walks_staff.fees, walks_staff.wrong_persons_papers, walks_staff.archivists, walks_staff.rare_faults,
+    walks_staff.records, walks_restricted.restricted, walks_staff.fees, walks_handed.handed, walks_staff.wrong_persons_papers, walks_staff.archivists, walks_staff.rare_faults,
 ]  # fmt: skip
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.archive import archive_of
-from tests.browser.scene import aside, signed_in, window
-from tests.browser.steps import WORDS, said, sign_in_at_work, ways
+from tests.browser.scene import Scene, aside, signed_in, window
+from tests.browser.steps import WORDS, menu, opened_from_disk, said, sign_in_at_work, ways
+from tests.exports.conftest import Scene as Exports
 from tests.support.caller import Caller, must, permit, personal_code
 from tests.support.sessions import browser
 from tests.transfers.conftest import FIRST, SECOND
@@ -70,6 +71,59 @@ def _withhold_the_second_page(page: Page, say: Any, asked: str, document: str) -
     page.locator("#decision_reason").fill(REASON)
     page.get_by_role("button", name=say("Decide")).click()
     said(page, say("The decision is made. The client sees it now."))
+
+
+@ways("sv-phone-scripts")
+def test_p09_who_cannot_sign_in_is_handed_their_package_at_the_desk(
+    caller: Caller, chromium: Browser, scene: Scene, tmp_path: Path, language: str, size: Any, scripts: bool
+) -> None:
+    say = WORDS[language]
+    how: dict[str, Any] = {"size": size, "java_script_enabled": scripts, "accept_downloads": True}
+    with window(chromium, caller.service.url, language, **how) as (_, page):
+        sign_in_at_work(page, "pirha-1004", say)
+        _record_at_the_counter(page, say, scene.code)
+        page.get_by_role("link", name=say("Make the package of everything")).click()
+        page.get_by_role("button", name=say("Make the package"), exact=True).click()
+        said(page, say("The package is being made."))
+        aside(Exports(caller.service, caller).work)
+        page.reload()
+        with page.expect_download() as fetched:
+            page.get_by_role("link", name=say("Download the package")).click()
+        fetched.value.save_as(tmp_path / "package.zip")
+        assert fetched.value.suggested_filename.startswith("omat-tiedot-")
+        page.get_by_role("link", name=say("The letter that goes with it")).click()
+        expect(page.locator("html")).to_have_attribute("lang", "fi")  # the client's, whatever the officer's is
+        expect(page.locator("main")).to_contain_text("Näin avaat paketin")
+        page.go_back()
+        _handed_over(page, say)
+        said(page, say("The hand-over is recorded. Papers still wait: this request for the rest runs on under the same clock."))  # fmt: skip
+    opened_from_disk(chromium, tmp_path / "package.zip", "fi", size, scripts=scripts)
+
+
+def _record_at_the_counter(page: Page, say: Any, code: str) -> None:
+    menu(page, say("Record a request"))
+    page.locator("#personal_identity_code").fill(code)
+    page.locator("main form button[type=submit]").click()
+    page.locator("input[name=kind][value=self-access]").check()
+    page.locator("input[name=received_how][value=in-person]").check()
+    page.locator("input[name=identified_how][value=identity-document]").check()
+    page.get_by_role("button", name=say("Record the request")).click()
+    said(page, say("The request is recorded. Its clock runs."))
+
+
+def _handed_over(page: Page, say: Any) -> None:
+    """Shown once the last byte is noted."""
+    press = page.get_by_role("link", name=say("Record the hand-over"))
+    for _ in range(20):
+        if press.count():
+            break
+        page.reload()
+    press.click()
+    page.get_by_role("button", name=say("Record the hand-over")).click()
+    expect(page.locator("#how-error")).to_be_visible()
+    page.locator("input[name=how][value=medium-in-person]").check()
+    page.locator("input[name=identified_how][value=identity-document]").check()
+    page.get_by_role("button", name=say("Record the hand-over")).click()
 
 
 @ways("fi-desktop-scripts", "sv-phone-plain", "en-desktop-plain")

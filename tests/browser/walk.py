@@ -31,6 +31,8 @@ LEADS_ON = {
     "GET /language/{code:str}", "GET /sign-in/to/{provider:str}", "GET /sign-in/again/now",
     "GET /my/documents/{document:uuid}/read", "GET /my/documents/{document:uuid}/download",
     "GET /my/exports/{export:uuid}/download", "GET /desk/records/requests/{asked:uuid}/papers/{document:uuid}/read",
+    "GET /desk/records/requests/{asked:uuid}/package/{export:uuid}/download",
+    "POST /desk/records/requests/{asked:uuid}/package/{export:uuid}/remove", "POST /desk/records/requests/{asked:uuid}/fee/answer",
     "POST /my/pause", "POST /my/resume", "POST /my/consents/{consent:uuid}/confirm",
     "POST /my/prohibitions/{prohibition:uuid}/end", "POST /my/requests/{asked:uuid}/fee",
     "POST /my/representatives/{authority:uuid}/end", "POST /my/representatives/{authority:uuid}/bar",
