@@ -17,6 +17,7 @@
     │   ├─ DatabaseUnavailable
     │   ├─ FactsChanged
     │   ├─ StoreUnavailable
+    │   │   └─ ArchiveUnavailable
     │   └─ KeyringUnavailable
     ├─ IntegrityBroken      a person must look (500)
     │   ├─ ObjectTampered
@@ -165,6 +166,12 @@ class StoreUnavailable(Unavailable):
     """Raised when the object store did not answer, or could not make an object durable."""
 
     code = "store-unavailable"
+
+
+class ArchiveUnavailable(StoreUnavailable):
+    """Raised when the archive's store did not answer, or does not keep what is put into it as it must."""
+
+    code = "archive-unavailable"
 
 
 class KeyringUnavailable(Unavailable):

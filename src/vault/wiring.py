@@ -298,7 +298,7 @@ def build_app(
     ]
     shell = Shell(secure=parts.oauth.issuer.startswith("https:"))
     app = create_app(
-        [*routers, *common_routers(shell), *sign_in_routers(sign_in, authorities), my_router(my_parts, require_client), export_pages(parts.exports, send_export, require_client), about_router(), *staff, *also], for_people=HANDLERS, authenticate=guard.authenticate,
+        [*routers, *common_routers(shell), *sign_in_routers(sign_in, authorities), my_router(my_parts, require_client), export_pages(parts.exports, send_export, require_client), about_router(_times(parts.settings)), *staff, *also], for_people=HANDLERS, authenticate=guard.authenticate,
         idempotency=Idempotency(parts.door, parts.keyring),
         limits=Limits(), metrics=parts.metrics, challenge_headers=challenge_headers, max_json_bytes=parts.settings.max_json_bytes,
         version=version("consent-vault"), on_startup=[parts.warm], on_shutdown=[parts.close],

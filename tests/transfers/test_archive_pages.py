@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 from tests.support.caller import must, personal_code
 from tests.support.service import run
 from tests.support.sessions import browser, client_session, staff_session
 from tests.transfers.conftest import FIRST, SECOND, Scene
 from tests.web.test_desk_pages import Desk
+from vault.adapters.deposits.directory import DirectoryDeposit
+from vault.errors import IntegrityBroken, SettingsWrong, Unavailable, VaultError
+from vault.pages.archive.router import HELD, TROUBLES
 from vault.pages.words import Words
 
 
@@ -63,6 +69,11 @@ def test_a_request_for_what_the_archive_has_is_tracked_at_the_desk(scene: Scene)
         page = desk.get(path)
         assert f"Answer by {Words('en').day(asked['due_on'])}" in page
         assert transfer in page
+        opened = Words("en").day(
+            scene.service.one("SELECT recorded_at FROM vault.client_case WHERE id = $1::uuid", case)
+        )
+        assert f"Rehabilitation client cooperation group, opened on {opened}" in page
+        assert case not in page, "a case is told by its process and its day"
         answer = f"{path}/{asked['id']}/answer"
         assert "Choose how it was answered." in desk.post(path, {}, answer, status=422)
         desk.post(path, {f"outcome-{asked['id']}": "given"}, answer)
@@ -78,8 +89,43 @@ def test_a_rejected_transfer_destroys_nothing_and_may_be_approved_anew(scene: Sc
     path = f"/desk/archive/transfers/{transfer}"
     with browser(scene.service, staff_session(scene.service, FIRST, "archivist", language="en")) as one:
         desk = Desk(one)
-        assert 'id="reason-error"' in desk.post(path, {"reason": ""}, f"{path}/reject", status=422)
-        desk.post(path, {"reason": "the label is torn"}, f"{path}/reject")
+        before = desk.get(path)
+        assert f'<a class="button quiet" href="{path}/reject">' in before
+        assert 'action="' + path + '/reject"' not in before, "a grave act has a page of its own"
+        assert "Nothing has happened yet" in desk.get(f"{path}/reject")
+        assert 'id="reason-error"' in desk.post(f"{path}/reject", {"reason": ""}, status=422)
+        desk.post(f"{path}/reject", {"reason": "the label is torn"})
         assert "Approve anew" in desk.get(path)
+        desk.get(f"{path}/reject", 409)
     assert scene.state(transfer) == "rejected"
     assert scene.case_keys(case) > 0
+
+
+def test_what_stopped_a_transfer_is_told_in_the_readers_language(scene: Scene, tmp_path: Path) -> None:
+    """The store's own words stay for the operator, folded away."""
+    _, transfer = scene.due(b"one paper")
+    scene.work(deposit=lambda _: DirectoryDeposit(tmp_path / "nowhere"))
+    assert must(scene.archivist().get(f"/v1/transfers/{transfer}"))["progress"]["trouble_code"] == "settings-wrong"
+    for language, told in (
+        ("fi", "asetukset ovat väärin"),
+        ("sv", "Inställningarna"),
+        ("en", "settings of the archive"),
+    ):
+        with browser(scene.service, staff_session(scene.service, FIRST, "archivist", language=language)) as http:
+            page = Desk(http).get(f"/desk/archive/transfers/{transfer}")
+        head, folded = page.split('<details class="more">')
+        assert told in head
+        assert ("is no directory" in head, "is no directory" in folded) == (False, True)
+
+
+def test_every_error_that_can_stop_a_transfer_has_words() -> None:
+    classes = [*_below(VaultError)]
+    reached = [one.code for one in classes if issubclass(one, Unavailable | IntegrityBroken | SettingsWrong)]
+    assert [code for code in reached if code not in {*TROUBLES, "database-unavailable"}] == []
+    assert {f"transfer-{code}" for code in HELD} <= set(TROUBLES)
+
+
+def _below(one: type[VaultError]) -> Iterator[type[VaultError]]:
+    for below in one.__subclasses__():
+        yield below
+        yield from _below(below)

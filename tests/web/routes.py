@@ -110,7 +110,7 @@ PAGES = {
     "GET /desk/archive/requests", "POST /desk/archive/requests/{asked:uuid}/answer",
     "GET /desk/archive/transfers/{transfer:uuid}", "GET /desk/archive/transfers/{transfer:uuid}/approve",
     "POST /desk/archive/transfers/{transfer:uuid}/approve", "POST /desk/archive/transfers/{transfer:uuid}/receipt",
-    "POST /desk/archive/transfers/{transfer:uuid}/reject", "GET /desk/coordinator",
+    "GET /desk/archive/transfers/{transfer:uuid}/reject", "POST /desk/archive/transfers/{transfer:uuid}/reject", "GET /desk/coordinator",
     "GET /desk/coordinator/cases/{case:uuid}", "GET /desk/coordinator/cases/{case:uuid}/log",
 }  # fmt: skip
 
@@ -167,6 +167,7 @@ GUARDED: dict[str, tuple[Any, int, int]] = {
     "POST /v1/requests/find-client": ({"case": str(NOBODY)}, 403, 403),
     "GET /v1/requests/{asked:uuid}": (None, 403, 403),
     "GET /v1/requests/{asked:uuid}/names": (None, 403, 403),
+    "GET /v1/requests/{asked:uuid}/judges": (None, 403, 403),
     "POST /v1/requests/{asked:uuid}/identify": ({"identified_how": "signature"}, 404, 404),
     "POST /v1/requests/{asked:uuid}/take-up": (None, 404, 404),
     "POST /v1/requests/{asked:uuid}/extend": ({"notice": "x"}, 403, 403),

@@ -71,11 +71,13 @@ def test_a_records_officer_withholds_a_page_and_the_client_sees_the_provision(of
     assert '<a href="/desk/records" aria-current="true">' in officer.get(path)  # the menu says where one is
     paper = f"{path}/papers/{asking.document}"
     assert "Miksi" in officer.get(paper)
+    assert "Lauri Tammelo" not in officer.get(paper), "names are opened where they are chosen from"
     officer.get(f"{paper}/read", 404)
     refused = officer.post(paper, {"reason": ""}, f"{paper}/look", status=422)
     assert 'id="reason-error"' in refused
     officer.post(paper, {"reason": "tarkistan"}, f"{paper}/look")
     assert officer.http.get(f"{paper}/read").content.startswith(b"%PDF")
+    assert '<option value="pirha pirha-1002">Lauri Tammelo, lääkäri</option>' in officer.get(paper)
     wrong = {"how": "pages-withheld", "pages": "9", "provision": "621-1999-11", "decision_reason": "sivullinen"}
     assert 'id="pages-error"' in officer.post(paper, wrong, f"{paper}/decision", status=422)
     officer.post(paper, wrong | {"pages": "2"}, f"{paper}/decision")
@@ -183,7 +185,12 @@ def test_names_are_looked_at_and_told(caller: Caller, officer: Desk, asking: Ask
 def test_destroying_a_misfiled_paper_has_a_second_step(caller: Caller, officer: Desk, asking: Asking) -> None:
     must(caller.coordinator.post(f"/v1/documents/{asking.document}/misfiled"))
     path = f"{DESK}/misfiled/{asking.document}"
-    assert path in officer.get(f"{DESK}/misfiled")
+    listed, one = officer.get(f"{DESK}/misfiled"), officer.get(path)
+    assert path in listed
+    for page in (listed, one):
+        assert "Pirkanmaan hyvinvointialue" in page
+        assert "Kuntoutuksen asiakasyhteistyöryhmä, avattu" in page
+    assert ">pirha<" not in one
     fields = {"decision": "destroyed", "reason": "naapurin"}
     assert 'name="sure"' in officer.post(path, fields, status=200)
     assert (

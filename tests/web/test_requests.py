@@ -149,7 +149,9 @@ def test_names_are_opened_for_one_request_and_told_by_its_answer(
         assert answer.status_code in (400, 422)
     must(officer.post(f"/v1/requests/{made['id']}/answer", {"text": "Tässä nimet.", "names": [kela["id"]]}))
     shown = must(somebody.hers.get(f"/v1/me/requests/{made['id']}"))
-    assert shown["names"] == [{"name": "Kaisa Etulahti", "agency": "kela", "roles": ["insurance-secretary"]}]
+    [told] = shown["names"]
+    assert (told["name"], told["agency"], told["roles"]) == ("Kaisa Etulahti", "kela", ["insurance-secretary"])
+    assert told["agency_name"]["sv"] == "FPA"
     # The names are closed again: the request is answered.
     assert officer.get(f"/v1/requests/{made['id']}/names").status_code == 404
     acts = [row[0] for row in caller.service.sql(

@@ -144,6 +144,7 @@ def test_a_refusal_is_a_written_decision_with_the_exception_in_the_clients_langu
         path = f"/desk/records/requests/{made}"
         fields = {
             "provision": "703-2023-12-health",
+            "judge": "pirha pirha-1002",
             "reason": "syy zyxwvutsqq",
             "partly": "no",
             "untold": "no",
@@ -151,7 +152,9 @@ def test_a_refusal_is_a_written_decision_with_the_exception_in_the_clients_langu
         }
         assert 'value="703-2023-12-health"' in officer.get(f"{path}/refuse")
         assert 'value="381-2023-12"' not in officer.get(f"{path}/refuse"), "the exception of another act"
+        assert 'id="judge-error"' in officer.post(f"{path}/refuse", fields | {"judge": ""}, status=422)
         officer.post(f"{path}/refuse", fields)
+        assert must(http.get(f"/v1/me/requests/{made}"))["steps"][-1]["decided_by_role"] == "physician"
         letter = officer.get(f"{path}/letter")
         page = Desk(http).get(f"/my/requests/{made}")
     for said in (law, meaning, ombudsman, "syy zyxwvutsqq"):

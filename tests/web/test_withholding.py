@@ -129,10 +129,16 @@ def test_12_danger_to_health_is_a_named_professionals_to_judge(caller: Caller, o
     for nobody in ({"agency": "pirha", "professional": "pirha-1005"}, {"agency": "kela", "professional": "nobody"}):
         answer = decide(officer, asking, **danger, judge=nobody)
         assert (answer.status_code, answer.json()["field"]) == (422, "judge")
+    found = must(officer.get(f"/v1/requests/{asking.request}/judges"))["items"]
+    assert [(one["professional"], one["name"], one["roles"]) for one in found] == [
+        ("pirha-1002", "Lauri Tammelo", ["physician"]), ("pirha-1003", "Sanna Poutakorpi", ["nurse"]),
+    ]  # fmt: skip
+    assert caller.by(KELA).get(f"/v1/requests/{asking.request}/judges").status_code == 403
     must(decide(officer, asking, **danger, judge=PHYSICIAN))
     shown = must(asking.hers.get(f"/v1/me/requests/{asking.request}"))["documents_decided"][0]
     assert (shown["how"], shown["decided_by_role"], shown["refusal"]["reason"]) == ("withheld", "physician", None)
     must(officer.post(f"/v1/requests/{asking.request}/answer", {"text": "muut paperit ovat avoinna"}))
+    assert officer.get(f"/v1/requests/{asking.request}/judges").status_code == 404, "names are opened for what runs"
 
 
 def test_a_later_decision_replaces_an_earlier_one(caller: Caller, officer: Acting, asking: Asking) -> None:

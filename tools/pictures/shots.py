@@ -238,6 +238,9 @@ def _archivist(world: World) -> list[Shot]:
         Shot("archive-requests", "archivist", "/desk/archive/requests"),
         Shot("archive-requests-wrong", "archivist", "/desk/archive/requests", SEND),
         Shot("archive-approve", "archivist", f"{of}{world.ids['due']}/approve"),
+        Shot("archive-reject", "archivist", f"{of}{world.ids['sent']}/reject"),
+        Shot("archive-reject-wrong", "archivist", f"{of}{world.ids['sent']}/reject", SEND),
+        Shot("archive-trouble", "archivist", f"{of}{world.ids['stopped']}", unfold),
         Shot("archive-receipt-wrong", "archivist", f"{of}{world.ids['sent']}", press("form[action$=receipt] button")),
     ]  # fmt: skip
 

@@ -289,7 +289,21 @@ class World:
         _, due = self.transfers.due(approved=False)
         _, half = self.transfers.due(approved=False)
         must(self.transfers.archivist(FIRST).post(f"/v1/transfers/{half}/approve"))
-        self.ids |= {"done": done, "sent": sent, "rejected": rejected, "making": making, "due": due, "half": half}
+        _, stopped = self.transfers.due()
+        self.service.sql(
+            "INSERT INTO vault.transfer_progress (transfer, trouble, trouble_code, trouble_at, began_at, recorded_at)"
+            " VALUES ($1::uuid, 'the archive''s store failed: it did not answer', 'archive-unavailable', now(), now(), now())",
+            stopped,
+        )
+        self.ids |= {
+            "stopped": stopped,
+            "done": done,
+            "sent": sent,
+            "rejected": rejected,
+            "making": making,
+            "due": due,
+            "half": half,
+        }
 
     def _transfer(self, case: str) -> str:
         run(self.transfers.find())

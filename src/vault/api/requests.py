@@ -15,7 +15,7 @@ from vault.api.restrictions import restriction_handlers
 from vault.api.session import require_token_or_session
 from vault.api.strict import read_strictly, require_plain
 from vault.model import DocumentId
-from vault.services.desk import Desk, Recorded
+from vault.services.desk import Desk, Judge, Recorded
 from vault.services.misfiled import MisfiledDesk
 from vault.services.requests import NewRequest, Requests
 from vault.services.restrictions import Restrictions
@@ -54,7 +54,7 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Refuse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``text`` answers what is not refused, when the refusal is ``partly``; ``told`` False keeps the reason from the person.
 
-    ``papers`` are those whose processing is restricted, where the rest of a request for restriction is refused.
+    ``judge`` is who judged it, where the provision leaves it to a professional. ``papers`` are those whose processing is restricted, where the rest of a request for restriction is refused.
     """
 
     provision: str
@@ -64,6 +64,7 @@ class Refuse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text: str = ""
     names: list[uuid.UUID] = []
     papers: list[uuid.UUID] = []
+    judge: Judge | None = None
 
 
 class NewLook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -177,7 +178,13 @@ def _queue(desk: Desk) -> list[HTTPRouteHandler]:
         found, promise = await desk.names(secret_of(request), asked)
         return Response({"items": found, "next": None}, headers={"Vault-Log-Entry": promise})
 
-    return [queue, record_request, find_person, get_request, get_names]
+    @get("/requests/{asked:uuid}/judges")
+    async def get_judges(request: AnyRequest, asked: FromPath[uuid.UUID]) -> Response[dict[str, Any]]:
+        """Who of the controller's professionals may judge for a running request whether somebody's health is at stake."""
+        found, promise = await desk.judges(secret_of(request), asked)
+        return Response({"items": found, "next": None}, headers={"Vault-Log-Entry": promise})
+
+    return [queue, record_request, find_person, get_request, get_names, get_judges]
 
 
 def _steps(desk: Desk) -> list[HTTPRouteHandler]:
@@ -215,7 +222,7 @@ def _steps(desk: Desk) -> list[HTTPRouteHandler]:
         """Refuse the request or a part of it: a written decision with the way to the ombudsman."""
         done = await desk.refuse(
             secret_of(request), asked, provision=data.provision, reason=data.reason, told=data.told, text=data.text,
-            names=data.names, papers=data.papers, partly=data.partly,
+            names=data.names, papers=data.papers, judge=data.judge, partly=data.partly,
         )  # fmt: skip
         return told(asked, done)
 

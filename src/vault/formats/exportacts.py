@@ -43,6 +43,7 @@ class Answered(msgspec.Struct, frozen=True):
     text: str | None = None
     provision: str | None = None
     reason: str | None = None
+    decided_by_role: str | None = None
 
 
 class Look(msgspec.Struct, frozen=True):

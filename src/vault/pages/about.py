@@ -12,22 +12,19 @@ from vault.errors import SessionEnded
 from vault.model import ActorKind
 from vault.pages.faults import HANDLERS
 from vault.pages.shell import render
+from vault.services.sessions import SessionTimes
 from vault.web.session import AnyRequest, read_session
 
 STATEMENT_DATED: Final = "2026-11-26"
 """The day on which the accessibility statement was last looked at."""
+WARNED_S: Final = 180
+"""How long before its end `session.js` warns."""
 
 
 @get("/about", include_in_schema=False)
 async def about(request: AnyRequest) -> Response[bytes]:
     await _whoever(request)
     return render(request, "about.html")
-
-
-@get("/accessibility", include_in_schema=False)
-async def accessibility(request: AnyRequest) -> Response[bytes]:
-    await _whoever(request)
-    return render(request, "accessibility.html", dated=STATEMENT_DATED)
 
 
 @get("/feedback", include_in_schema=False)
@@ -46,5 +43,12 @@ async def _whoever(request: AnyRequest) -> None:
         await read_session(request)
 
 
-def about_router() -> Router:
+def about_router(times: SessionTimes) -> Router:
+    """The pages; ``times`` are told in the statement, since a session's end is a limit of time (WCAG 2.2, 2.2.1)."""
+
+    @get("/accessibility", include_in_schema=False)
+    async def accessibility(request: AnyRequest) -> Response[bytes]:
+        await _whoever(request)
+        return render(request, "accessibility.html", dated=STATEMENT_DATED, times=times, warned_s=WARNED_S)
+
     return Router("/", route_handlers=[about, accessibility, feedback], exception_handlers=HANDLERS)

@@ -297,6 +297,7 @@ PROVISIONS: Mapping[str, Provision] = MappingProxyType(
                 "Begränsningen kunde allvarligt äventyra din hälsa eller vård.",
                 "Restricting the processing could seriously endanger your health or your care.",
             ),
+            judged=True,
             documents=False,
             only=RequestKind.RESTRICTION,
         ),

@@ -17,7 +17,7 @@ from vault.ports import Done, Door, Keyring
 from vault.rules.catalogue import require_code
 from vault.rules.days import helsinki_day, parse_day
 from vault.rules.identity_code import parse_identity_code
-from vault.rules.requests import IDENTIFIED_HOW, RECEIVED_HOW, require_provision, require_provision_for
+from vault.rules.requests import IDENTIFIED_HOW, RECEIVED_HOW, Provision, require_provision, require_provision_for
 from vault.services.cases import Page, unbase64
 from vault.services.documents import DocumentAbout
 from vault.services.request_views import Opener, RequestView, open_name, request_view
@@ -84,6 +84,23 @@ class NameFound(msgspec.Struct, frozen=True):
     times: int
     first_at: str
     last_at: str
+    agency_name: dict[str, str] = {}
+
+
+class JudgeFound(msgspec.Struct, frozen=True):
+    """A professional of the controller's who may judge whether somebody's health is at stake; ``professional`` is their id there."""
+
+    agency: str
+    professional: str
+    name: str
+    roles: list[str]
+
+
+class Judge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The professional of health or social care who judged it: by the id that their agency gave them."""
+
+    agency: str
+    professional: str
 
 
 class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -190,11 +207,25 @@ class Desk:
         found = [
             NameFound(
                 id=uuid.UUID(row["id"]), name=open_name(self._keyring, row), agency=row["agency"], roles=row["roles"],
-                times=row["times"], first_at=row["first_at"], last_at=row["last_at"],
+                times=row["times"], first_at=row["first_at"], last_at=row["last_at"], agency_name=row["agency_name"],
             )
             for row in items_of(listed)
         ]  # fmt: skip
         return found, self._promise(listed)
+
+    async def judges(self, secret: TokenSecret, request: uuid.UUID) -> tuple[list[JudgeFound], str]:
+        """Who of the controller's professionals could judge for a running request; opened for it alone, and logged."""
+        listed = await self._door.ask(secret, Act.LIST, about={"target": "judges", "request": request, "limit": 200})
+        found = [
+            JudgeFound(
+                agency=row["agency"],
+                professional=row["subject"],
+                name=open_name(self._keyring, row),
+                roles=row["roles"],
+            )
+            for row in items_of(listed)
+        ]
+        return sorted(found, key=lambda one: one.name.casefold()), self._promise(listed)
 
     async def identify(self, secret: TokenSecret, request: uuid.UUID, how: str) -> Done:
         """Say how the person who asked was identified."""
@@ -228,17 +259,21 @@ class Desk:
         text: str = "",
         names: list[uuid.UUID] | None = None,
         papers: list[uuid.UUID] | None = None,
+        judge: Judge | None = None,
         partly: bool = False,
     ) -> Done:
         """Refuse a request, or a part of it: a written decision with its provision, its reason and the way to the ombudsman.
 
         ``told`` False keeps the reason from the person, where telling it would defeat the restriction. ``papers`` are those
-        whose processing is restricted where the rest of a request for that is refused.
+        whose processing is restricted where the rest of a request for that is refused. ``judge`` is who judged it, where health is
+        at stake.
         """
-        require_provision(provision, for_document=False)
+        require_judge(require_provision(provision, for_document=False), judge)
         step = "refuse-part" if partly else "refuse"
         answer = require_text("text", text) if partly else text.strip() or None
-        about = {"provision": provision, "told": told, "names": _texts(names), "papers": _texts(papers)}
+        about: dict[str, Any] = {"provision": provision, "told": told, "names": _texts(names), "papers": _texts(papers)}
+        if judge is not None:
+            about["judge"] = msgspec.to_builtins(judge)
         return await self._step(secret, request, step, about, text=answer, reason=require_text("reason", reason))
 
     async def look(
@@ -314,6 +349,13 @@ def open_client(keyring: Keyring, listed: Clearance, client: str, item: dict[str
 
 def _texts(ids: list[uuid.UUID] | None) -> list[str]:
     return [str(one) for one in ids or []]
+
+
+def require_judge(provision: Provision, judge: Judge | None) -> None:
+    """That somebody is named where the provision leaves it to them. Raises: InvalidInput (``judge``)."""
+    if provision.judged and judge is None:
+        detail = "whether somebody's health is at stake is a professional's to judge; name who did"
+        raise InvalidInput(detail, field="judge", code="missing-field")
 
 
 def require_text(field: str, text: str) -> str:

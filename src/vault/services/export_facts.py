@@ -254,7 +254,7 @@ class Facts:
             steps=[
                 Answered(
                     one["state"], one["at"], one["due_on"], self._maybe(self._register, f"request.step|{request}", one["text"]),
-                    one["provision"], self._maybe(self._register, f"request.refusal|{request}", one["reason"]),
+                    one["provision"], self._maybe(self._register, f"request.refusal|{request}", one["reason"]), one["decided_by_role"],
                 )
                 for one in item["states"]
             ],

@@ -14,6 +14,7 @@ from vault.model import Act, Clearance, TokenSecret
 from vault.ports import Done, Door, Keyring, ObjectStore
 from vault.services.cases import Page, page_of, unbase64
 from vault.services.desk import require_one, require_text
+from vault.services.mine_views import Party
 from vault.services.requests import items_of
 from vault.services.tokens import name_context
 
@@ -25,6 +26,7 @@ class Opened(msgspec.Struct, frozen=True):
     at: str
     actor: str
     agency: str | None = None
+    agency_name: dict[str, str] | None = None
     unit: str | None = None
     role: str | None = None
     purpose: str | None = None
@@ -46,6 +48,10 @@ class Misfiled(msgspec.Struct, frozen=True):
     registered_at: str
     told_at: str
     opened: list[Opened]
+    filed_by_party: Party
+    source_party: Party
+    process: str
+    case_opened_at: str
     decision: str | None = None
     decided_at: str | None = None
 
@@ -62,6 +68,10 @@ class Damaged(msgspec.Struct, frozen=True):
     registered_at: str
     found_at: str
     exports: int
+    filed_by_party: Party
+    source_party: Party
+    process: str
+    case_opened_at: str
 
 
 class PersonGiven(msgspec.Struct, frozen=True):

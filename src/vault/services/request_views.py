@@ -38,13 +38,17 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One step of a request; ``text`` is the notice or the answer, ``refusal`` a written decision."""
+    """One step of a request; ``text`` is the notice or the answer, ``refusal`` a written decision.
+
+    ``decided_by_role`` is the role of who judged it, where health is at stake.
+    """
 
     state: str
     at: str
     due_on: str
     text: str | None = None
     refusal: Refusal | None = None
+    decided_by_role: str | None = None
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -84,6 +88,7 @@ class NameTold(msgspec.Struct, frozen=True):
     name: str
     agency: str
     roles: list[str]
+    agency_name: dict[str, str] = {}
 
 
 class EndNotice(msgspec.Struct, frozen=True):
@@ -176,7 +181,7 @@ class Opener:
         return [
             Step(
                 state=row["state"], at=row["at"], due_on=row["due_on"], text=self.text(f"request.step|{request}", row["text"]),
-                refusal=self.refusal(row, f"request.refusal|{request}"),
+                refusal=self.refusal(row, f"request.refusal|{request}"), decided_by_role=row["decided_by_role"],
             )
             for row in rows
         ]  # fmt: skip
@@ -219,7 +224,13 @@ class Opener:
 
     def names(self, rows: list[dict[str, Any]]) -> list[NameTold]:
         return [
-            NameTold(name=open_name(self._keyring, row), agency=row["agency"], roles=row["roles"] or []) for row in rows
+            NameTold(
+                name=open_name(self._keyring, row),
+                agency=row["agency"],
+                roles=row["roles"] or [],
+                agency_name=row["agency_name"],
+            )
+            for row in rows
         ]
 
     def asked(self, request: str, sealed: str | None) -> Asked:

@@ -89,7 +89,7 @@ class TransferWorker:
             return None
         self._progress = Progress()
         keeping = asyncio.create_task(self._stay(taken))
-        wait, trouble = dt.timedelta(), None
+        wait, trouble = dt.timedelta(), dict[str, str]()
         try:
             done = await self._go_on(taken)
             wait = POLL if done is None else wait
@@ -98,12 +98,12 @@ class TransferWorker:
             raise
         except VaultError as error:
             wait = POLL if isinstance(error, Unavailable) else RETRY
-            trouble = str(error)
+            trouble = {"trouble": str(error), "trouble_code": getattr(error, "narrow", error.code)}
             return f"{taken.transfer}: put off: {error}"
         finally:
             keeping.cancel()
             with contextlib.suppress(DatabaseUnavailable):
-                await self._claims.tell(taken, {"trouble": trouble} if trouble else {})
+                await self._claims.tell(taken, trouble)
                 await self._claims.keep(taken, wait)
 
     async def _stay(self, taken: Taken) -> None:

@@ -21,7 +21,7 @@ from vault.model import Act, CaseId, Clearance, DocumentId, KeyKind, Outcome, To
 from vault.ports import Done, Door, Keyring, ObjectStore
 from vault.rules.requests import OMBUDSMAN, Provision, Words, require_provision
 from vault.services.cases import unbase64
-from vault.services.desk import require_one, require_text
+from vault.services.desk import Judge, require_judge, require_one, require_text
 from vault.services.documents import DocumentAbout, Documents, Release
 from vault.services.ids import new_id
 from vault.services.incoming import bare_media_type
@@ -46,13 +46,6 @@ class PageWithholder(Protocol):
     async def withhold(self, content: bytes, pages: list[int], marking: Marking, language: str) -> bytes:
         """The copy. Raises: InvalidInput for what is no PDF or has no such page, Unavailable when it takes too long."""
         ...
-
-
-class Judge(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The professional of health or social care who judged it: by the id that their agency gave them."""
-
-    agency: str
-    professional: str
 
 
 class DocumentDecision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -187,9 +180,7 @@ def check_decision(wanted: DocumentDecision) -> Provision | None:
         return None
     provision = require_provision(wanted.provision or "", for_document=True)
     require_text("reason", wanted.reason)
-    if provision.judged and wanted.judge is None:
-        detail = "whether somebody's health is at stake is a professional's to judge; name who did"
-        raise InvalidInput(detail, field="judge", code="missing-field")
+    require_judge(provision, wanted.judge)
     return provision
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from vault.adapters.stores.common import PIECE_SIZE, Threads
-from vault.errors import InvariantViolated, ObjectTampered, SettingsWrong, StoreUnavailable
+from vault.errors import ArchiveUnavailable, InvariantViolated, ObjectTampered, SettingsWrong
 
 _NAME = re.compile(r"[0-9a-f-]{36}(\.[a-z]+){1,2}")
 T = TypeVar("T")
@@ -81,7 +81,7 @@ class DirectoryDeposit:
         try:
             return await self._threads.run(work, *arguments)
         except OSError as error:
-            raise StoreUnavailable(
+            raise ArchiveUnavailable(
                 f"the archive's store cannot be used: {error.strerror}: look at {self._path}; nothing is lost, and it is tried again"
                 " by itself"
             ) from None

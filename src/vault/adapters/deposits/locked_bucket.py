@@ -27,7 +27,7 @@ from urllib3.response import BaseHTTPResponse
 
 from vault.adapters.stores import s3_http
 from vault.adapters.stores.s3_errors import MISSING, store_errors
-from vault.errors import ObjectTampered, SettingsWrong, StoreUnavailable
+from vault.errors import ArchiveUnavailable, ObjectTampered, SettingsWrong, StoreUnavailable
 from vault.settings import Secret, StoreBucket
 
 DEFAULT_DAYS: Final = 1
@@ -50,11 +50,11 @@ def archive_errors() -> Iterator[None]:
             "setting store", "setting archive_store"
         )
         told += "; nothing is lost, and it is tried again by itself"
-        raise StoreUnavailable(told) from None
+        raise ArchiveUnavailable(told) from None
 
 
 class LockedBucket:
-    """Every method blocks, is safe to call from several threads, and raises StoreUnavailable as `archive_errors` says."""
+    """Every method blocks, is safe to call from several threads, and raises ArchiveUnavailable as `archive_errors` says."""
 
     def __init__(
         self, where: StoreBucket, access_key: Secret, secret_key: Secret, *, region: str, read_s: float
@@ -128,7 +128,7 @@ class LockedBucket:
             # An answer may begin as a success and turn out to be an error: it names no version then.
             stored = self._client.stat_object(self._name, name, version_id=made.version_id)
         if stored.size != size:
-            raise StoreUnavailable("the archive's store failed: it did not keep what was sent")
+            raise ArchiveUnavailable("the archive's store failed: it did not keep what was sent")
         return self._locked(name, made.version_id or stored.version_id)
 
     def abort(self, name: str, upload: str) -> None:
@@ -141,18 +141,18 @@ class LockedBucket:
         """The object's version, once the store has said that it is locked."""
         version = version or self.newest(name)
         if self.lock_of(name, version) < dt.datetime.now(dt.UTC) + _LEAST_LOCK:
-            raise StoreUnavailable("the archive's store failed: it did not lock what was put into it")
+            raise ArchiveUnavailable("the archive's store failed: it did not lock what was put into it")
         return version
 
     def lock(self, name: str, version: str, until: dt.datetime) -> dt.datetime:
-        """Lock to then, unless it is locked for longer, and read it back. Raises: StoreUnavailable when it is shorter."""
+        """Lock to then, unless it is locked for longer, and read it back. Raises: ArchiveUnavailable when it is shorter."""
         whole = until.replace(microsecond=0)
         if self.lock_of(name, version) < whole:
             with archive_errors():
                 self._client.set_object_retention(self._name, name, Retention(COMPLIANCE, whole), version)
         kept = self.lock_of(name, version)
         if kept < whole:
-            raise StoreUnavailable("the archive's store failed: the lock that it answers is shorter than was asked")
+            raise ArchiveUnavailable("the archive's store failed: the lock that it answers is shorter than was asked")
         return kept
 
     def lock_of(self, name: str, version: str) -> dt.datetime:

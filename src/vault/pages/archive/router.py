@@ -60,6 +60,7 @@ WAITS: Final[Mapping[str, tuple[str, str]]] = {
         N_("The operator rotates the keys; then no backup opens it any more."),
     ),
 }
+REJECTED_IN: Final = ("packaged", "sent", "received", "verified")
 HELD: Final = ("hold", "restriction", "open-request", "unfinished-upload")
 PHASES: Final[Mapping[str, str]] = {
     "packaging": N_("Making the package"),
@@ -83,7 +84,41 @@ CHECKS: Final[Mapping[str, str]] = {
     "structure": N_("The folders are as described"),
     "label": N_("The label agrees with the package"),
 }
-WORDS: Final = {"states": STATES, "waits": WAITS, "held": HELD, "phases": PHASES, "checks": CHECKS}
+TROUBLES: Final[Mapping[str, str]] = {
+    "archive-unavailable": N_("The archive's store does not answer, or does not keep what is put into it as it must."),
+    "store-unavailable": N_("The store of the papers does not answer."),
+    "keyring-unavailable": N_("The keys cannot be used now."),
+    "unavailable": N_("A part of the service does not answer."),
+    "facts-changed": N_("Something changed in the case at the same moment."),
+    "settings-wrong": N_("The settings of the archive's store are wrong, so nothing can be sent."),
+    "object-damaged": N_(
+        "A paper of the case cannot be read as it was stored. Nothing was sent. The operator brings it back from a backup."
+    ),
+    "integrity-broken": N_("Something of the case cannot be read as it was stored. The operator must look."),
+    "key-unopenable": N_("A key of the case does not open. The operator must look."),
+    "receipt-invalid": N_(
+        "The archive's receipt is not signed with a key that counts. Receive the package anew at the archive."
+    ),
+    "receipt-mismatch": N_("The archive's receipt is for another package. Nothing was destroyed."),
+    "transfer-hold": N_("A hold was set on the case meanwhile."),
+    "transfer-restriction": N_("The processing of these records was restricted meanwhile."),
+    "transfer-open-request": N_("Somebody asked for these records meanwhile."),
+    "transfer-unfinished-upload": N_("A paper of the case is still being filed."),
+    "transfer-state": N_(
+        "The transfer has moved on meanwhile, or waits for something else. How it stands is told above."
+    ),
+    "internal": N_("A step did not succeed."),
+}
+"""What stopped a transfer, by the code of the error that the worker met."""
+WORDS: Final = {
+    "troubles": TROUBLES,
+    "rejected_in": REJECTED_IN,
+    "states": STATES,
+    "waits": WAITS,
+    "held": HELD,
+    "phases": PHASES,
+    "checks": CHECKS,
+}
 
 _FAULTS: Final[Mapping[str, str]] = {
     "receipt-invalid": N_(
@@ -113,7 +148,14 @@ def _looking(transfers: Transfers) -> list[HTTPRouteHandler]:
     async def every(request: AnyRequest) -> Response[bytes]:
         found = await all_transfers(transfers, request.state.session.secret)
         groups = [(name, [one for one in found if one["state"] in states]) for name, states in _GROUPS]
-        return render(request, "archive/list.html", groups=groups, total=len(found), words=WORDS)
+        return render(
+            request,
+            "archive/list.html",
+            groups=groups,
+            total=len(found),
+            words=WORDS,
+            several_archives=len({one["archive"] for one in found}) > 1,
+        )
 
     @get("/transfers/{transfer:uuid}", name="archive-one", include_in_schema=False)
     async def one(request: AnyRequest, transfer: FromPath[uuid.UUID]) -> Response[bytes]:
@@ -124,16 +166,28 @@ def _looking(transfers: Transfers) -> list[HTTPRouteHandler]:
         item, _ = await transfers.get(request.state.session.secret, transfer)
         return render(request, "archive/approve.html", item=item, words=WORDS)
 
-    return [every, one, approving]
+    @get("/transfers/{transfer:uuid}/reject", name="archive-rejecting", include_in_schema=False)
+    async def rejecting(request: AnyRequest, transfer: FromPath[uuid.UUID]) -> Response[bytes]:
+        item, _ = await transfers.get(request.state.session.secret, transfer)
+        if item["state"] not in REJECTED_IN:
+            raise Conflict("nothing of it is at the archive that could be rejected", code="transfer-state")
+        return render(request, "archive/reject.html", item=item, form=Form({}), errors={}, words=WORDS)
+
+    return [every, one, approving, rejecting]
 
 
 async def _page(
-    transfers: Transfers, request: AnyRequest, transfer: uuid.UUID, form: Form, errors: dict[str, str]
+    transfers: Transfers,
+    request: AnyRequest,
+    transfer: uuid.UUID,
+    form: Form,
+    errors: dict[str, str],
+    template: str = "archive/transfer.html",
 ) -> Response[bytes]:
     item, _ = await transfers.get(request.state.session.secret, transfer)
     return render(
         request,
-        "archive/transfer.html",
+        template,
         status_code=422 if errors else 200,
         item=item,
         form=form,
@@ -165,7 +219,7 @@ def _acting(transfers: Transfers) -> list[HTTPRouteHandler]:
         try:
             await transfers.reject(request.state.session.secret, transfer, form.text("reason"))
         except InvalidInput:
-            return await _page(transfers, request, transfer, form, {"reason": _FAULTS["reason"]})
+            return await _page(transfers, request, transfer, form, {"reason": _FAULTS["reason"]}, "archive/reject.html")
         return redirect(
             request, f"{HOME}/transfers/{transfer}", said=N_("The transfer is rejected. Nothing was destroyed.")
         )

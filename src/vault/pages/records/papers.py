@@ -14,12 +14,13 @@ from vault.errors import Conflict, Hidden, InvalidInput
 from vault.model import DocumentId
 from vault.pages.faults import on_vault_error
 from vault.pages.forms import Form, read_form
-from vault.pages.records.parts import HOME, WORDS, RecordsParts, faults_of, id_in, pages_in, secret_of
+from vault.pages.records.parts import HOME, WORDS, RecordsParts, faults_of, id_in, judge_in, pages_in, secret_of
 from vault.pages.shell import redirect, render
 from vault.pages.texts import N_
 from vault.rules.requests import PROVISIONS
+from vault.services.desk import JudgeFound
 from vault.services.ids import new_id
-from vault.services.withholding import DocumentDecision, Judge
+from vault.services.withholding import DocumentDecision
 from vault.web.session import AnyRequest
 
 _PATH = "/requests/{asked:uuid}/papers/{document:uuid}"
@@ -37,9 +38,12 @@ def paper_handlers(parts: RecordsParts) -> list[HTTPRouteHandler]:
             raise Hidden
         looks = [one for one in whole.request.looks or [] if one.document == document]
         decided = [one for one in whole.request.documents_decided or [] if one.document == document]
+        judges: list[JudgeFound] = []
+        if looks and whole.request.running:
+            judges, _ = await desk.judges(secret_of(request), asked)
         return render(
             request, "records/paper.html", status_code=422 if errors else 200, whole=whole, asked=whole.request,
-            paper=paper, looks=looks, decided=decided[-1] if decided else None, form=form, errors=errors, words=WORDS,
+            paper=paper, looks=looks, judges=judges, decided=decided[-1] if decided else None, form=form, errors=errors, words=WORDS,
             provisions={code: one for code, one in PROVISIONS.items() if one.documents}, press_id=str(new_id()),
         )  # fmt: skip
 
@@ -85,10 +89,7 @@ def decision_in(form: Form) -> DocumentDecision:
     how = form.text("how")
     if how == "open":
         return DocumentDecision(how=how)
-    judge = None
-    if form.text("judge") or form.text("judge_agency"):
-        judge = Judge(agency=form.text("judge_agency"), professional=form.text("judge"))
     return DocumentDecision(
         how=how, provision=form.text("provision") or None, reason=form.text("decision_reason"), told=form.text("untold") != "yes",
-        pages=pages_in(form.text("pages")) if how == "pages-withheld" else [], judge=judge,
+        pages=pages_in(form.text("pages")) if how == "pages-withheld" else [], judge=judge_in(form),
     )  # fmt: skip

@@ -15,7 +15,7 @@ from vault.pages.common import Sending
 from vault.pages.forms import Form
 from vault.pages.handed_words import HANDED
 from vault.pages.texts import N_
-from vault.services.desk import Desk
+from vault.services.desk import Desk, Judge
 from vault.services.documents import Documents
 from vault.services.exports import Exports
 from vault.services.handing import HandingDesk
@@ -107,7 +107,7 @@ _FAULTS: Final[Mapping[str, str]] = {
     "notice": N_("Write what the person is told."),
     "provision": N_("Choose the provision that this rests on."),
     "pages": N_("Name pages that the document has, as in 2, 5-7. Only a PDF has pages that can be withheld."),
-    "judge": N_("Name a physician, nurse or social worker who is registered now: this is theirs to judge."),
+    "judge": N_("Choose who judged it: a physician, nurse or social worker."),
     "personal_identity_code": N_("Check the personal identity code."),
     "received_on": N_("Give a day that has been, as day, month and year."),
     "received_how": N_("Choose how the request came."),
@@ -178,6 +178,12 @@ def id_in(form: Form, name: str = "id") -> uuid.UUID:
         return uuid.UUID(form.text(name))
     except ValueError:
         raise InvalidInput("the form lacks its id", field=name, code="missing-field") from None
+
+
+def judge_in(form: Form) -> Judge | None:
+    """Who was chosen as having judged: ``agency professional``; None where nobody was."""
+    agency, _, professional = form.text("judge").partition(" ")
+    return Judge(agency=agency, professional=professional) if agency else None
 
 
 def pages_in(text: str) -> list[int]:

@@ -13,11 +13,11 @@ from litestar.response import Redirect
 
 from vault.errors import Conflict, InvalidInput
 from vault.pages.forms import Form, read_form
-from vault.pages.records.parts import HOME, WORDS, RecordsParts, faults_of, id_in, secret_of
+from vault.pages.records.parts import HOME, WORDS, RecordsParts, faults_of, id_in, judge_in, secret_of
 from vault.pages.shell import redirect, render
 from vault.pages.texts import N_
 from vault.rules.requests import IDENTIFIED_HOW, provisions_for
-from vault.services.desk import NameFound
+from vault.services.desk import JudgeFound, NameFound
 from vault.services.ids import new_id
 from vault.web.session import AnyRequest
 
@@ -77,7 +77,7 @@ def _steps(parts: RecordsParts) -> list[HTTPRouteHandler]:
         await desk.refuse(
             secret_of(request), asked, provision=form.text("provision"), reason=form.text("reason"),
             told=form.text("untold") != "yes", partly=form.text("partly") == "yes", text=form.text("text"),
-            names=_ids(form.many("names")), papers=_ids(form.many("papers"), "papers") if form.text("partly") == "yes" else [],
+            names=_ids(form.many("names")), judge=judge_in(form), papers=_ids(form.many("papers"), "papers") if form.text("partly") == "yes" else [],
         )  # fmt: skip
         return N_("The decision is made, and the person can read it with the way to the ombudsman.")
 
@@ -102,9 +102,13 @@ def _step(
         names: list[NameFound] = []
         if name in ("answer", "refuse") and whole.request.kind == "log-names" and whole.request.running:
             names, _ = await parts.desk.names(secret_of(request), asked)
+        judges: list[JudgeFound] = []
+        if name == "refuse" and whole.request.running:
+            judges, _ = await parts.desk.judges(secret_of(request), asked)
         return render(
             request, f"records/{name}.html", status_code=422 if errors else 200, whole=whole, asked=whole.request,
             form=form, errors=errors, words=WORDS, provisions=provisions_for(whole.request.kind, whole.processes), identified_how=IDENTIFIED_HOW, names=names,
+            judges=judges,
             press_id=form.text("id") or str(new_id()),
         )  # fmt: skip
 

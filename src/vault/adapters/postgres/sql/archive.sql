@@ -166,13 +166,14 @@ DECLARE
     t vault.token := vault.asker(secret, now);
 BEGIN
     IF NOT coalesce(vault.is_at(t, a_transfer), false) THEN RETURN; END IF;
-    INSERT INTO vault.transfer_progress AS p (transfer, phase, documents, documents_all, bytes, bytes_all, began_at, trouble, trouble_at, recorded_at)
+    INSERT INTO vault.transfer_progress AS p (transfer, phase, documents, documents_all, bytes, bytes_all, began_at, trouble, trouble_code, trouble_at, recorded_at)
     VALUES (a_transfer, told ->> 'phase', (told ->> 'documents')::bigint, (told ->> 'documents_all')::bigint, (told ->> 'bytes')::bigint,
-        (told ->> 'bytes_all')::bigint, now, left(told ->> 'trouble', 500), CASE WHEN told ? 'trouble' THEN now END, now)
+        (told ->> 'bytes_all')::bigint, now, left(told ->> 'trouble', 500), told ->> 'trouble_code', CASE WHEN told ? 'trouble' THEN now END, now)
     ON CONFLICT (transfer) DO UPDATE SET phase = excluded.phase, documents = excluded.documents, documents_all = excluded.documents_all,
         bytes = excluded.bytes, bytes_all = excluded.bytes_all, recorded_at = now,
         began_at = CASE WHEN p.phase = excluded.phase AND p.bytes <= excluded.bytes THEN p.began_at ELSE now END,
         trouble = CASE WHEN excluded.phase IS NOT NULL THEN p.trouble ELSE excluded.trouble END,
+        trouble_code = CASE WHEN excluded.phase IS NOT NULL THEN p.trouble_code ELSE excluded.trouble_code END,
         trouble_at = CASE WHEN excluded.phase IS NOT NULL THEN p.trouble_at ELSE excluded.trouble_at END;
 END
 $tell$;
@@ -185,7 +186,7 @@ RETURN (SELECT jsonb_strip_nulls(jsonb_build_object(
         'percent', CASE WHEN p.bytes_all > 0 THEN least(100, p.bytes * 100 / p.bytes_all) END,
         'seconds_left', CASE WHEN p.bytes > 0 AND p.bytes_all > 0 THEN
             greatest(0, ceil(extract(epoch FROM p.recorded_at - p.began_at) * (p.bytes_all - p.bytes) / p.bytes))::bigint END,
-        'at', vault.rfc3339(p.recorded_at), 'trouble', p.trouble, 'trouble_at', vault.rfc3339(p.trouble_at)))
+        'at', vault.rfc3339(p.recorded_at), 'trouble', p.trouble, 'trouble_code', p.trouble_code, 'trouble_at', vault.rfc3339(p.trouble_at)))
     FROM vault.transfer_progress p WHERE p.transfer = a_transfer AND (p.phase IS NOT NULL OR p.trouble IS NOT NULL));
 
 -- ---------------------------------------------------------------- what everyone may know
@@ -229,9 +230,10 @@ END;
 
 CREATE OR REPLACE FUNCTION vault.archive_request_json(r vault.archive_request) RETURNS jsonb
 LANGUAGE sql STABLE
-RETURN (SELECT jsonb_build_object('id', r.id, 'transfer', r.transfer, 'case', x.case_id, 'archive', a.id, 'received_on', vault.helsinki_day(r.recorded_at),
+RETURN (SELECT jsonb_build_object('id', r.id, 'transfer', r.transfer, 'case', x.case_id, 'process', c.process, 'case_opened_at', vault.rfc3339(c.recorded_at),
+        'archive', a.id, 'archive_name', a.name, 'received_on', vault.helsinki_day(r.recorded_at),
         'due_on', r.due_on, 'outcome', e.outcome, 'answered_on', vault.helsinki_day(e.recorded_at))
-    FROM vault.transfer x JOIN vault.archive a ON a.n = x.archive LEFT JOIN vault.archive_request_end e ON e.request = r.id WHERE x.id = r.transfer);
+    FROM vault.transfer x JOIN vault.client_case c ON c.id = x.case_id JOIN vault.archive a ON a.n = x.archive LEFT JOIN vault.archive_request_end e ON e.request = r.id WHERE x.id = r.transfer);
 
 -- An archivist notes how the archive answered; once.
 CREATE OR REPLACE FUNCTION vault.archive_request_answer(secret bytea, a_request uuid, an_outcome text) RETURNS vault.done

@@ -19,6 +19,12 @@ BEGIN ATOMIC
       AND e.at >= coalesce(vault.day_begins(r.first_day), '-infinity') AND e.at < coalesce(vault.day_begins(r.last_day + 1), 'infinity');
 END;
 
+-- In which roles a professional may judge whether somebody's health is at stake, now; empty for anybody else.
+CREATE OR REPLACE FUNCTION vault.judging_roles(a_professional uuid) RETURNS text[]
+LANGUAGE sql STABLE
+RETURN ARRAY(SELECT DISTINCT x.role FROM vault.professional_role x WHERE x.professional = a_professional AND x.role IN ('physician', 'nurse', 'social-worker')
+    AND NOT EXISTS (SELECT FROM vault.professional_role_end y WHERE y.role_row = x.n) ORDER BY x.role);
+
 -- How a request stands, for everyone who may know of it.
 CREATE OR REPLACE FUNCTION vault.request_json(r vault.request, as_of timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
@@ -36,20 +42,20 @@ CREATE OR REPLACE FUNCTION vault.request_whole(r vault.request, to_client boolea
 LANGUAGE sql STABLE
 RETURN vault.request_json(r, as_of) || jsonb_build_object('text', vault.b64(r.sealed_text), 'restriction', vault.restriction_json(r.id, as_of),
     'states', (SELECT jsonb_agg(jsonb_build_object('state', s.state, 'at', vault.rfc3339(s.recorded_at), 'due_on', s.due_on, 'provision', s.provision,
-            'told', s.told, 'text', vault.b64(s.sealed_text), 'reason', CASE WHEN s.told OR NOT to_client THEN vault.b64(s.sealed_reason) END) ORDER BY s.n)
+            'told', s.told, 'decided_by_role', (vault.judging_roles(s.decided_by))[1], 'text', vault.b64(s.sealed_text), 'reason', CASE WHEN s.told OR NOT to_client THEN vault.b64(s.sealed_reason) END) ORDER BY s.n)
         FROM vault.request_state s WHERE s.request = r.id AND s.recorded_at <= as_of),
     'looks', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', l.id, 'document', l.document, 'at', vault.rfc3339(l.recorded_at), 'entry', l.entry,
             'reason', vault.b64(l.sealed_reason)) ORDER BY l.recorded_at), '[]')
         FROM vault.request_look l WHERE l.request = r.id),
     'withholdings', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', w.id, 'document', w.document, 'how', w.how, 'pages', w.pages, 'copy', w.copy,
             'provision', w.provision, 'told', w.told, 'at', vault.rfc3339(w.recorded_at), 'reason', CASE WHEN w.told OR NOT to_client THEN vault.b64(w.sealed_reason) END,
-            'decided_by_role', (SELECT min(x.role) FROM vault.professional_role x WHERE x.professional = w.decided_by)) ORDER BY w.n), '[]')
+            'decided_by_role', (vault.judging_roles(w.decided_by))[1]) ORDER BY w.n), '[]')
         FROM vault.withholding w WHERE w.request = r.id),
     'fee', (SELECT jsonb_build_object('id', f.id, 'cents', f.cents, 'at', vault.rfc3339(f.recorded_at), 'reason', vault.b64(f.sealed_reason),
             'accepted', (SELECT x.accepted FROM vault.fee_answer x WHERE x.fee = f.id)) FROM vault.fee f WHERE f.request = r.id),
     'handed', (SELECT jsonb_build_object('how', h.how, 'on', h.handed_on, 'identified_how', h.identified_how, 'at', vault.rfc3339(h.recorded_at))
         FROM vault.export x JOIN vault.export_handover h ON h.export = x.id WHERE x.request = r.id),
-    'names', (SELECT coalesce(jsonb_agg(jsonb_build_object('professional', p.id, 'agency', p.agency, 'subject', p.subject, 'name', vault.b64(p.sealed_name),
+    'names', (SELECT coalesce(jsonb_agg(jsonb_build_object('professional', p.id, 'agency', p.agency, 'agency_name', (SELECT a.name FROM vault.agency a WHERE a.id = p.agency), 'subject', p.subject, 'name', vault.b64(p.sealed_name),
             'roles', (SELECT coalesce(jsonb_agg(DISTINCT e.role), '[]') FROM vault.entries_asked(r) e WHERE e.professional = p.id)) ORDER BY p.agency, p.id), '[]')
         FROM vault.request_name n JOIN vault.professional p ON p.id = n.professional WHERE n.request = r.id));
 
@@ -67,7 +73,7 @@ RETURN (SELECT coalesce(jsonb_agg(vault.document_json(d, false) || jsonb_build_o
 CREATE OR REPLACE FUNCTION vault.opened_meanwhile(a_document uuid) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN (SELECT coalesce(jsonb_agg(jsonb_build_object('entry', e.id, 'at', vault.rfc3339(e.at), 'actor', e.actor, 'agency', e.agency, 'unit', e.unit,
-        'role', e.role, 'purpose', e.purpose, 'subject', (SELECT p.subject FROM vault.professional p WHERE p.id = e.professional),
+        'agency_name', (SELECT a.name FROM vault.agency a WHERE a.id = e.agency), 'role', e.role, 'purpose', e.purpose, 'subject', (SELECT p.subject FROM vault.professional p WHERE p.id = e.professional),
         'name', (SELECT vault.b64(p.sealed_name) FROM vault.professional p WHERE p.id = e.professional),
         'outcome', o.outcome, 'bytes', o.bytes) ORDER BY e.id), '[]')
     FROM vault.entry e LEFT JOIN vault.entry o ON o.document = e.document AND o.act = 'outcome' AND o.of_entry = e.id
@@ -76,9 +82,11 @@ RETURN (SELECT coalesce(jsonb_agg(jsonb_build_object('entry', e.id, 'at', vault.
 CREATE OR REPLACE FUNCTION vault.misfiled_json(a_case uuid, a_document uuid) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN (SELECT jsonb_build_object('id', d.id, 'case', d.case_id, 'type', d.type, 'filed_by', d.agency, 'source', coalesce(d.source_unit, d.source),
+        'filed_by_party', vault.party_json(d.agency, d.unit), 'source_party', vault.party_json(d.source, d.source_unit),
+        'process', c.process, 'case_opened_at', vault.rfc3339(c.recorded_at),
         'dated', d.dated, 'registered_at', vault.rfc3339(d.recorded_at), 'told_at', vault.rfc3339(k.recorded_at),
         'decision', x.decision, 'decided_at', vault.rfc3339(x.recorded_at), 'opened', vault.opened_meanwhile(d.id))
-    FROM vault.document d JOIN vault.document_mark k ON k.document = d.id AND k.mark = 'misfiled'
+    FROM vault.document d JOIN vault.client_case c ON c.id = d.case_id JOIN vault.document_mark k ON k.document = d.id AND k.mark = 'misfiled'
     LEFT JOIN vault.misfiled_decision x ON x.document = d.id WHERE d.id = a_document AND d.case_id = a_case);
 
 -- The lists of requests and of the desk. Null: there is nothing here for this asker.
@@ -117,6 +125,14 @@ BEGIN
             FROM vault.request q CROSS JOIN LATERAL (SELECT vault.restriction_json(q.id, as_of) AS j) y
             WHERE q.controller = t.agency AND q.kind = 'restriction' AND q.id > after AND y.j IS NOT NULL AND y.j ->> 'ended_at' IS NULL
             ORDER BY q.id LIMIT at_most) x;
+    ELSIF target = 'judges' THEN
+        -- Who of the controller's own could judge for this request: opened for it alone, while it runs.
+        SELECT * INTO r FROM vault.request q WHERE q.id = (about ->> 'request')::uuid AND q.controller = t.agency;
+        IF r.id IS NULL OR NOT vault.is_running((vault.request_at(r.id, as_of)).state) THEN RETURN NULL; END IF;
+        whose := r.client;
+        items := (SELECT coalesce(jsonb_agg(jsonb_build_object('id', p.id, 'agency', p.agency, 'subject', p.subject, 'name', vault.b64(p.sealed_name),
+                'roles', to_jsonb(y.roles)) ORDER BY p.id), '[]')
+            FROM vault.professional p CROSS JOIN LATERAL (SELECT vault.judging_roles(p.id) AS roles) y WHERE p.agency = t.agency AND y.roles <> '{}');
     ELSIF target IN ('request', 'request-names') THEN
         SELECT * INTO r FROM vault.request q WHERE q.id = (about ->> 'request')::uuid AND q.controller = t.agency;
         IF r.id IS NULL THEN RETURN NULL; END IF;
@@ -129,7 +145,7 @@ BEGIN
                 FROM jsonb_array_elements(items -> 0 -> 'documents') j);
         ELSE
             IF r.kind <> 'log-names' OR NOT vault.is_running((vault.request_at(r.id, as_of)).state) THEN RETURN NULL; END IF;
-            SELECT coalesce(jsonb_agg(jsonb_build_object('id', x.id, 'agency', x.agency, 'subject', x.subject, 'name', vault.b64(x.sealed_name), 'roles', x.roles,
+            SELECT coalesce(jsonb_agg(jsonb_build_object('id', x.id, 'agency', x.agency, 'agency_name', (SELECT a.name FROM vault.agency a WHERE a.id = x.agency), 'subject', x.subject, 'name', vault.b64(x.sealed_name), 'roles', x.roles,
                 'times', x.times, 'first_at', vault.rfc3339(x.first_at), 'last_at', vault.rfc3339(x.last_at)) ORDER BY x.id), '[]') INTO items
             FROM (SELECT p.id, p.agency, p.subject, p.sealed_name, jsonb_agg(DISTINCT e.role) AS roles, count(*) AS times, min(e.at) AS first_at, max(e.at) AS last_at
                 FROM vault.entries_asked(r) e JOIN vault.professional p ON p.id = e.professional WHERE p.id > after
@@ -154,11 +170,13 @@ BEGIN
         -- What an export could not read and none since has.
         SELECT jsonb_agg(x.j ORDER BY x.id) INTO items FROM (
             SELECT d.id, jsonb_build_object('id', d.id, 'case', d.case_id, 'type', d.type, 'filed_by', d.agency, 'source', coalesce(d.source_unit, d.source),
+                'filed_by_party', vault.party_json(d.agency, d.unit), 'source_party', vault.party_json(d.source, d.source_unit),
+                'process', c.process, 'case_opened_at', vault.rfc3339(c.recorded_at),
                 'dated', d.dated, 'registered_at', vault.rfc3339(d.recorded_at), 'found_at', vault.rfc3339(max(g.recorded_at)), 'exports', count(*)) AS j
             FROM vault.export_damage g JOIN vault.document d ON d.id = g.document JOIN vault.client_case c ON c.id = d.case_id
             WHERE c.controller = t.agency AND d.id > after
               AND NOT EXISTS (SELECT FROM vault.export_paper i WHERE i.document = d.id AND i.export > g.export)
-            GROUP BY d.id ORDER BY d.id LIMIT at_most) x;
+            GROUP BY d.id, c.id ORDER BY d.id LIMIT at_most) x;
     ELSIF target = 'differences' THEN
         SELECT jsonb_agg(x.j ORDER BY x.id), jsonb_agg('register:' || x.client) || coalesce(jsonb_agg('case:' || x.open_case) FILTER (WHERE x.open_case IS NOT NULL), '[]')
         INTO items, keys FROM (

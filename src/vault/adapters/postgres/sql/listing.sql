@@ -189,7 +189,7 @@ BEGIN
     ELSIF target IN ('my-mandates', 'my-authorities', 'my-authority-register', 'authorities', 'authority-register') THEN
         SELECT x.permitted, x.items, x.keys INTO acting FROM vault.authority_listing(t, target, cc, after, page_size, as_of) x;
         IF acting.permitted THEN a.status := 'permit'; a.basis := NULL; a.reasons := '{}'; items := acting.items; keys := acting.keys; END IF;
-    ELSIF target IN ('my-requests', 'my-request', 'requests', 'request', 'request-names', 'request-exports', 'restrictions', 'desk-client', 'misfiled', 'damaged', 'differences') THEN
+    ELSIF target IN ('my-requests', 'my-request', 'requests', 'request', 'request-names', 'judges', 'request-exports', 'restrictions', 'desk-client', 'misfiled', 'damaged', 'differences') THEN
         a.facts := vault.request_list(t, target, about, as_of, page_size + 1);
         IF a.facts IS NOT NULL THEN
             a.status := 'permit'; a.basis := CASE WHEN target LIKE 'my-%' THEN 'data-subject' ELSE 'controller-duty' END;

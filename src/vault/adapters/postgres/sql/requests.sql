@@ -37,14 +37,19 @@ BEGIN
 END
 $move$;
 
+-- The professional of health or social care who is named as having judged; null for anybody else.
+CREATE OR REPLACE FUNCTION vault.judge_named(named jsonb) RETURNS uuid
+LANGUAGE sql STABLE
+RETURN (SELECT p.id FROM vault.professional p WHERE p.agency = named ->> 'agency' AND p.subject = named ->> 'professional' AND vault.judging_roles(p.id) <> '{}');
+
 CREATE OR REPLACE FUNCTION vault.request_put(a_request uuid, a_state text, a_due date, about jsonb, sealed bytea, a_reason bytea, t vault.token,
     an_entry uuid, as_of timestamptz) RETURNS void
 LANGUAGE sql VOLATILE
 BEGIN ATOMIC
-    INSERT INTO vault.request_state (request, n, state, due_on, identified_how, provision, told, sealed_text, sealed_reason, professional, entry, recorded_at)
+    INSERT INTO vault.request_state (request, n, state, due_on, identified_how, provision, told, sealed_text, sealed_reason, decided_by, professional, entry, recorded_at)
     SELECT a_request, coalesce(max(s.n), 0) + 1, a_state, a_due,
         coalesce(about ->> 'identified_how', (array_agg(s.identified_how ORDER BY s.n DESC))[1]),
-        about ->> 'provision', (about ->> 'told')::boolean, sealed, a_reason, t.professional, an_entry, as_of
+        about ->> 'provision', (about ->> 'told')::boolean, sealed, a_reason, vault.judge_named(about -> 'judge'), t.professional, an_entry, as_of
     FROM vault.request_state s WHERE s.request = a_request;
 END;
 
@@ -124,7 +129,7 @@ CREATE OR REPLACE FUNCTION vault.desk_request(t vault.token, a_request uuid) RET
 LANGUAGE sql STABLE
 RETURN (SELECT r FROM vault.request r WHERE r.id = a_request AND t.actor = 'records-officer' AND r.controller = t.agency);
 
--- One step of a request at the desk. about: {"identified_how"}, {"provision", "told"}, {"names": [professional, …]}, {"papers": [document, …]}.
+-- One step of a request at the desk. about: {"identified_how"}, {"provision", "told", "judge"}, {"names": [professional, …]}, {"papers": [document, …]}.
 CREATE OR REPLACE FUNCTION vault.request_step(secret bytea, a_request uuid, a_step text, about jsonb, sealed bytea, a_reason bytea) RETURNS vault.done
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -168,6 +173,7 @@ BEGIN
     IF wanted <> '{}' AND (r.kind <> 'log-names' OR NOT wanted <@ ARRAY(SELECT DISTINCT x.professional FROM vault.entries_asked(r) x)) THEN
         RETURN vault.conclude(e, 'unknown-name', NULL, NULL);
     END IF;
+    IF about -> 'judge' IS NOT NULL AND vault.judge_named(about -> 'judge') IS NULL THEN RETURN vault.conclude(e, 'unknown-judge', NULL, NULL); END IF;
     -- Where a part of a restriction is refused, the papers that are restricted are named.
     IF (papers <> '{}') <> (r.kind = 'restriction' AND a_step = 'refuse-part')
         OR NOT papers <@ ARRAY(SELECT (j ->> 'id')::uuid FROM jsonb_array_elements(vault.request_documents(r, now)) j) THEN
@@ -282,9 +288,7 @@ BEGIN
     IF EXISTS (SELECT FROM vault.withholding w WHERE w.id = a_withholding AND w.document = d.id) THEN RETURN vault.conclude(e, 'done', NULL, NULL); END IF;
     IF about -> 'judge' IS NOT NULL THEN
         -- Whether somebody's health is at stake is for a professional of health or social care to judge, by name.
-        judge := (SELECT p.id FROM vault.professional p WHERE p.agency = about -> 'judge' ->> 'agency' AND p.subject = about -> 'judge' ->> 'professional'
-            AND EXISTS (SELECT FROM vault.professional_role x WHERE x.professional = p.id AND x.role IN ('physician', 'nurse', 'social-worker')
-                AND NOT EXISTS (SELECT FROM vault.professional_role_end y WHERE y.role_row = x.n)));
+        judge := vault.judge_named(about -> 'judge');
         IF judge IS NULL THEN RETURN vault.conclude(e, 'unknown-judge', NULL, NULL); END IF;
     END IF;
     IF the_copy IS NOT NULL THEN

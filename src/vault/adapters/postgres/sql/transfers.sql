@@ -15,7 +15,8 @@ RETURN (SELECT vault.pending(x.case_id) || CASE
 
 CREATE OR REPLACE FUNCTION vault.transfer_json(x vault.transfer, t vault.token) RETURNS jsonb
 LANGUAGE sql STABLE
-RETURN (SELECT jsonb_build_object('id', x.id, 'case', x.case_id, 'process', c.process, 'archive', a.id,
+RETURN (SELECT jsonb_build_object('id', x.id, 'case', x.case_id, 'process', c.process, 'case_opened_at', vault.rfc3339(c.recorded_at), 'archive', a.id,
+        'archive_name', a.name,
         'state', (vault.transfer_at(x.id)).state, 'held', vault.is_held(x.case_id), 'holds', vault.holds_json(x.case_id), 'closed_at', vault.rfc3339(vault.closed_at(x.case_id)),
         'approvals', vault.transfer_approvals(x.id),
         'approved_by_you', EXISTS (SELECT FROM vault.transfer_approval p
@@ -188,7 +189,7 @@ BEGIN
             CONTINUE WHEN (one.event = 'hold') <> vault.is_held(one.case_id)
                 OR (vault.transfer_step(one.transfer, one.event, NULL, e.id, now)).state IS NULL;
             -- What stopped the worker before is told no more: the state itself says what it waits for.
-            UPDATE vault.transfer_progress p SET trouble = NULL, trouble_at = NULL WHERE p.transfer = one.transfer;
+            UPDATE vault.transfer_progress p SET trouble = NULL, trouble_code = NULL, trouble_at = NULL WHERE p.transfer = one.transfer;
         END IF;
         PERFORM vault.write_entry(e);
         found := found + 1;
