@@ -167,7 +167,8 @@ BEGIN
     LEFT JOIN vault.client_case cc ON cc.id = coalesce(doc.case_id, a_case);
     -- (2) The versions of everything that the decision rests on, read before the decision; take compares them. The clock is
     -- read after them: a fact that they count is not later than now, and one that they do not count stops take.
-    versions := ARRAY[vault.row_of('case:' || d.case_id), vault.row_of('client:' || coalesce(d.client, t.client)), vault.row_of('agency:' || t.agency)];
+    versions := ARRAY[CASE act WHEN 'export' THEN vault.export_n(d.client, a_document) ELSE vault.row_of('case:' || d.case_id) END,
+        vault.row_of('client:' || coalesce(d.client, t.client)), vault.row_of('agency:' || t.agency)];
     now := vault.clock();
     e := vault.entry_of(t, act, now);
     e.case_id := coalesce(d.case_id, a_case); e.document := a_document; e.document_type := d.type; e.source := d.source;
@@ -286,7 +287,7 @@ BEGIN
         OR pg_catalog.pg_xact_status(c.xid) IS DISTINCT FROM 'committed'
         OR now > c.asked_at + interval '5 seconds' OR now < c.asked_at - interval '1 second'
         OR vault.helsinki_day(now) <> c.day
-        OR vault.row_of('case:' || c.case_id) IS DISTINCT FROM c.case_n
+        OR (CASE c.act WHEN 'export' THEN vault.export_n(c.client, c.document) ELSE vault.row_of('case:' || c.case_id) END) IS DISTINCT FROM c.case_n
         OR vault.row_of('client:' || c.client) IS DISTINCT FROM c.client_n
         OR vault.row_of('agency:' || c.agency) IS DISTINCT FROM c.agency_n THEN
         RETURN;

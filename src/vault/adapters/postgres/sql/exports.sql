@@ -78,20 +78,35 @@ CREATE OR REPLACE FUNCTION vault.export_papers(t vault.token, no_large boolean, 
 RETURNS TABLE (document uuid, how text, view vault.client_view, size_bytes bigint)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT d.id,
-        CASE WHEN v.how = 'open' AND d.key_parent = 'case' AND vault.recorded_state(d.case_id, as_of) = 'archived' THEN 'archived'
-            WHEN v.how = 'open' AND no_large AND f.size_bytes > 10485760 THEN 'large' ELSE v.how END,
-        v, f.size_bytes
-    FROM unnest(vault.own_cases(t, as_of)) c (id) JOIN vault.document d ON d.case_id = c.id JOIN vault.filing f ON f.document = d.id
-    CROSS JOIN LATERAL vault.for_client(d.id, as_of) v
-    WHERE d.recorded_at <= as_of AND (d.copy_of IS NULL OR v.how = 'open') AND vault.may_see_classes(t, d.protected_classes, as_of);
+    WITH own AS MATERIALIZED (
+        SELECT c.id, vault.recorded_state(c.id, as_of) IS NOT DISTINCT FROM 'archived' AS archived FROM unnest(vault.own_cases(t, as_of)) c (id)
+    ), paper AS MATERIALIZED (
+        -- vault.for_client is asked only where it may come to another answer than open: there may be thousands of papers.
+        SELECT d.id, d.copy_of, d.key_parent, own.archived, f.size_bytes,
+            CASE WHEN d.copy_of IS NOT NULL OR d.third_persons OR d.check_before_client
+                OR EXISTS (SELECT FROM vault.document_mark k WHERE k.document = d.id AND k.mark = 'misfiled')
+                OR EXISTS (SELECT FROM vault.withholding w WHERE w.document = d.id)
+                THEN vault.for_client(d.id, as_of) ELSE ROW('open', NULL, NULL, NULL, NULL, NULL, NULL)::vault.client_view END AS v
+        FROM own JOIN vault.document d ON d.case_id = own.id JOIN vault.filing f ON f.document = d.id
+        WHERE d.recorded_at <= as_of AND (t.actor = 'client' OR vault.may_see_classes(t, d.protected_classes, as_of))
+    )
+    SELECT p.id, CASE WHEN (p.v).how = 'open' AND p.key_parent = 'case' AND p.archived THEN 'archived'
+            WHEN (p.v).how = 'open' AND no_large AND p.size_bytes > 10485760 THEN 'large' ELSE (p.v).how END,
+        p.v, p.size_bytes
+    FROM paper p WHERE p.copy_of IS NULL OR (p.v).how = 'open';
 END;
+
+-- The versions of everything that a download rests on, as one number that only grows: the client's, each case's, the export's own.
+CREATE OR REPLACE FUNCTION vault.export_n(a_client uuid, an_export uuid) RETURNS bigint
+LANGUAGE sql STABLE
+RETURN (SELECT coalesce(sum(v.n), 0)::bigint FROM vault.fact_version v WHERE v.scope = ANY (ARRAY(
+    SELECT 'client:' || a_client UNION ALL SELECT 'export:' || an_export UNION ALL SELECT 'case:' || c.id FROM vault.client_case c WHERE c.client = a_client)));
 
 -- Has a paper inside closed since to who ordered it: another person's, withheld, or with more pages withheld?
 CREATE OR REPLACE FUNCTION vault.export_outdated(x vault.export, as_of timestamptz) RETURNS boolean
 LANGUAGE sql STABLE
-RETURN EXISTS (SELECT FROM vault.export_paper i LEFT JOIN vault.export_papers(vault.export_asker(x), false, as_of) p ON p.document = i.document
-    WHERE i.export = x.id AND coalesce(p.how NOT IN ('open', 'archived'), true));
+RETURN EXISTS (SELECT i.document FROM vault.export_paper i WHERE i.export = x.id
+    EXCEPT SELECT p.document FROM vault.export_papers(vault.export_asker(x), false, as_of) p WHERE p.how IN ('open', 'archived'));
 
 -- An order's clock is that of a request for one's own records.
 CREATE OR REPLACE FUNCTION vault.export_clock(x vault.export) RETURNS jsonb

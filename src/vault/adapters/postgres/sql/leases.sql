@@ -19,13 +19,14 @@ BEGIN
     INSERT INTO vault.process AS p (id, seen_at) VALUES (a_process, now)
     ON CONFLICT (id) DO UPDATE SET seen_at = now WHERE p.seen_at < now - interval '5 seconds';
     SELECT coalesce(array_agg(x.entry), '{}') INTO kept FROM vault.clearance x
-    WHERE x.entry = ANY (entries) AND x.taken_at IS NOT NULL AND x.day = today AND x.act = 'open'
-      AND vault.row_of('case:' || x.case_id) IS NOT DISTINCT FROM x.case_n
+    WHERE x.entry = ANY (entries) AND x.taken_at IS NOT NULL AND x.day = today
+      AND CASE x.act WHEN 'export' THEN vault.export_n(x.client, x.document) ELSE vault.row_of('case:' || x.case_id) END IS NOT DISTINCT FROM x.case_n
+      AND (x.act = 'open' OR EXISTS (SELECT FROM vault.export_package p WHERE p.export = x.document AND p.expires_at > now))
       AND vault.row_of('client:' || x.client) IS NOT DISTINCT FROM x.client_n
       AND vault.row_of('agency:' || x.agency) IS NOT DISTINCT FROM x.agency_n
       AND NOT EXISTS (SELECT FROM vault.token_end e WHERE e.secret_sha256 = x.asker);
     FOR c IN SELECT * FROM vault.clearance x WHERE x.entry = ANY (entries) AND x.taken_at IS NOT NULL AND NOT x.entry = ANY (kept) LOOP
-        versions := ARRAY[vault.row_of('case:' || c.case_id), vault.row_of('client:' || c.client), vault.row_of('agency:' || c.agency)];
+        versions := ARRAY[CASE c.act WHEN 'export' THEN vault.export_n(c.client, c.document) ELSE vault.row_of('case:' || c.case_id) END, vault.row_of('client:' || c.client), vault.row_of('agency:' || c.agency)];
         -- As in ask: what these versions count is not later than now.
         now := vault.clock(); today := vault.helsinki_day(now);
         -- A token that merely expired does not cut what it began; one that was ended does.
