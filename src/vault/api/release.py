@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -108,8 +108,8 @@ class _Sender:
         self._sent = 0
         self._lease: Lease
         self._gone = False
-        self._reset: Callable[[], int] | None = None
-        self._is_resetting = False
+        self._reset: Callable[[], Awaitable[int]] | None = None
+        self._unsent: Awaitable[int] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         extensions: dict[str, Any] = dict(scope.get("extensions") or {})
@@ -119,11 +119,9 @@ class _Sender:
         try:
             outcome = await self._send(scope, receive, send)
         finally:
-            if self._is_resetting:
-                self._reset_now()
             self._reset = None  # whatever comes now belongs to the connection's next request
             watcher.cancel()
-            await self._running.end(outcome, self._sent)
+            await self._running.end(outcome, self._sent, unsent=self._unsent)
 
     async def _send(self, scope: Scope, receive: Receive, send: Send) -> Outcome:
         chunks = self._release.chunks()
@@ -141,11 +139,11 @@ class _Sender:
             return await self._body(first, chunks, send)
         except TimeoutError:
             # The caller has read nothing for too long: a slow reader may hold a connection, but not for ever.
-            await self._abort()
+            self._abort()
             return Outcome.UNKNOWN
         except VaultError as error:
             logger.error("a release broke off: %s", error.code)  # noqa: TRY400 - the trace holds nothing more
-            await self._abort()
+            self._abort()
             return Outcome.BROKEN
 
     async def _body(self, first: bytes, chunks: AsyncIterator[bytes], send: Send) -> Outcome:
@@ -157,7 +155,6 @@ class _Sender:
                 break
             await self._piece(chunk, send)
         if self._lease.is_cut:
-            await asyncio.sleep(0)  # the reset's turn, see _cut
             return Outcome.CUT
         return Outcome.UNKNOWN if self._gone else Outcome.DELIVERED
 
@@ -177,25 +174,14 @@ class _Sender:
         self._gone = True
 
     def _cut(self) -> None:
-        """The permit has gone: reset the connection; what still waits here is never given to the kernel.
+        """The permit has gone: reset the connection; what still waits here is not given to the kernel. Nothing is written after."""
+        if self._reset is not None:
+            self._unsent, self._reset = self._reset(), None
 
-        In the loop's next turn: what was written in this one leaves the server's own buffer at its end, whatever comes, and
-        would be told as waiting. Nothing is written from now on.
-        """
-        if self._reset is not None and not self._is_resetting:
-            self._is_resetting = True
-            asyncio.get_running_loop().call_soon(self._reset_now)
-
-    def _reset_now(self) -> None:
-        reset, self._reset = self._reset, None
-        if reset is not None:
-            self._sent = max(0, self._sent - reset())
-
-    async def _abort(self) -> None:
+    def _abort(self) -> None:
         if self._reset is None:
             raise ConnectionAbortedError
         self._cut()
-        await asyncio.sleep(0)
 
 
 def _headers(release: Release, *, inline: bool) -> Headers:

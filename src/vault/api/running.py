@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 from litestar import Request
@@ -21,6 +21,8 @@ logger = logging.getLogger("vault.api")
 
 ENDED_AGAIN_S = (1, 2, 4, 8, 15, 30, 60, 120, 240)
 """Pauses between attempts to tell how a release ended, while the database is away."""
+UNSENT_S = 2.0
+"""How long to wait for the count of what a reset held back: it comes with the connection's end, in the loop's next turn."""
 _TELLING: set[asyncio.Task[None]] = set()
 
 
@@ -66,22 +68,29 @@ class Running:
         running.release = await asyncio.shield(running._opening)
         return running
 
-    async def end(self, outcome: Outcome, bytes_sent: int) -> None:
-        """Give back the share and tell the log; only the first call counts. Goes on when its caller is cancelled."""
+    async def end(self, outcome: Outcome, bytes_sent: int, *, unsent: Awaitable[int] | None = None) -> None:
+        """Give back the share and tell the log; only the first call counts. Goes on when its caller is cancelled.
+
+        ``unsent`` comes to how many of the bytes were not given to the kernel after all.
+        """
         if self._is_over:
             return
         self._is_over = True
         self._give_back()
-        telling = asyncio.create_task(self._tell(outcome, bytes_sent))
+        telling = asyncio.create_task(self._tell(outcome, bytes_sent, unsent))
         _TELLING.add(telling)
         telling.add_done_callback(_TELLING.discard)
         await asyncio.shield(telling)
 
-    async def _tell(self, outcome: Outcome, bytes_sent: int) -> None:
+    async def _tell(self, outcome: Outcome, bytes_sent: int, unsent: Awaitable[int] | None) -> None:
         await asyncio.wait([self._opening])
         if self._opening.cancelled() or self._opening.exception() is not None:
             return  # nothing was opened; whoever asked was told why
         release = self._opening.result()
+        if unsent is not None:
+            # A connection that does not come to its end in time: rather more told than was sent than less.
+            with contextlib.suppress(TimeoutError):
+                bytes_sent = max(0, bytes_sent - await asyncio.wait_for(unsent, UNSENT_S))
         try:
             await release.end(outcome, bytes_sent)
         except DatabaseUnavailable:
