@@ -161,3 +161,18 @@ async def test_the_database_identifies_and_hands_over_by_the_same_tables(desk: D
         for one in (*seen, None):
             found = await owner.fetchval("SELECT vault.handed_well($1, $2)", how, one)
             assert found is (one in HANDED_HOW.get(how or "", ())), (how, one)
+
+
+async def test_a_clients_exports_are_found_by_an_index_and_so_are_those_of_a_session_of_whom_nothing_is_kept(
+    desk: Desk,
+) -> None:
+    owner = await desk.owner()
+    token = "jsonb_populate_record(NULL::vault.token, '{}')"
+    await owner.execute("SET enable_seqscan = off")
+    plan = "\n".join(
+        row[0] for row in await owner.fetch(f"EXPLAIN SELECT * FROM (SELECT {token} AS t) k, vault.exports_of(k.t) x")
+    )
+    await owner.execute("RESET enable_seqscan")
+    assert "export_client" in plan
+    assert "export_session" in plan
+    assert "Seq Scan" not in plan

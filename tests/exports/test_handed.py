@@ -88,6 +88,7 @@ def test_what_waits_is_asked_for_on_and_the_letter_tells_it_with_the_provisions(
     zipped = counter.fetched(package)
     assert {paper["how"] for paper in data(zipped, "documents")} == {"open", "waiting", "withheld"}
     assert b"closed" not in b"".join(zipped.read(name) for name in zipped.namelist() if name.startswith("documents/"))
+    assert 'id="how-error"' in counter.post(f"{package}/hand-over", {}, status=422)
     letter = counter.get(f"{package}/letter")
     assert "julkisuuslaki (621/1999) 11 §" in letter
     assert "toisen asia" in letter

@@ -115,6 +115,7 @@ def shots(world: World) -> list[Shot]:
         *_client_states(world),
         *_staff(world),
         *_officer(world),
+        *_handed(world),
         *_archivist(world),
         *_last(world),
     ]
@@ -226,6 +227,26 @@ def _officer(world: World) -> list[Shot]:
         Shot("records-restriction-end-first", "officer", f"{of}{ids['kept-only']}/restriction/end"),
         Shot("records-restriction-end", "officer", f"{of}{ids['kept-told']}/restriction/end"),
         Shot("records-letter", "officer", f"{of}{ids['refused']}/letter"),
+    ]  # fmt: skip
+
+
+def _handed(world: World) -> list[Shot]:
+    """The desk's pages of them, and the client's page of the one that was handed over."""
+    path = {
+        name: f"/desk/records/requests/{world.ids[f'handed-{name}']}"
+        for name in ("weak", "form", "making", "ready", "fetched", "done")
+    }
+    package = {
+        name: f"{path[name]}/package/{world.ids[f'handed-{name}-package']}" for name in ("ready", "fetched", "done")
+    }
+    return [
+        *(Shot(f"records-package-{name}", "officer", f"{one}/package", dark=name == "ready") for name, one in path.items()),
+        Shot("records-request-to-package", "officer", path["form"]), Shot("records-request-handed", "officer", path["done"]),
+        Shot("records-package-letter", "officer", f"{package['ready']}/letter"), Shot("records-package-remove", "officer", f"{package['ready']}/remove"),
+        Shot("records-hand-over", "officer", f"{package['fetched']}/hand-over"), Shot("records-hand-over-wrong", "officer", f"{package['fetched']}/hand-over", SEND),
+        Shot("records-identify-again", "officer", "/sign-in/again?after=/desk/records"),
+        Shot("exports-handed", "counter", "/my/exports"), Shot("export-handed", "counter", f"/my/exports/{world.ids['handed-done-package']}"),
+        Shot("log-handed", "counter", "/my/log"), Shot("request-handed", "counter", f"/my/requests/{world.ids['handed-done']}"),
     ]  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from tests.support.sessions import browser, client_session, staff_session
 from tests.transfers.conftest import FIRST, ORIGIN, SECOND, sequencing
 from tests.transfers.conftest import Scene as Transfers
 from tests.web.test_withholding import pdf
+from tools.pictures.at_desk import make_handed
 from vault.demo.cast import CLIENT
 from vault.demo.run import walk
 from vault.demo.tell import Teller
@@ -55,6 +56,7 @@ class World:
         self._exports()
         self._others()
         self._restricted()
+        make_handed(self)
         self._young()
         self._archive()
         for who, subject, role in (

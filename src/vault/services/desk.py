@@ -45,7 +45,7 @@ class DeskClient(msgspec.Struct, frozen=True):
 
 
 class DeskDocument(msgspec.Struct, frozen=True):
-    """A paper that a request is about. ``how`` is how it stands for the client (see vault.for_client)."""
+    """A paper that a request is about. ``how`` is how it stands for the client (see vault.for_client), ``reason`` what they are told."""
 
     id: uuid.UUID
     case: uuid.UUID
@@ -63,6 +63,7 @@ class DeskDocument(msgspec.Struct, frozen=True):
     answered_by: str | None = None
     copy: uuid.UUID | None = None
     provision: str | None = None
+    reason: str | None = None
 
 
 class DeskRequest(msgspec.Struct, frozen=True):
@@ -330,7 +331,12 @@ class Desk:
         title = msgspec.json.decode(sealed, type=DocumentAbout).title
         known = {name: item[name] for name in DeskDocument.__struct_fields__ if name in item}
         stands = {name: item["stands"][name] for name in ("how", "answered_by", "copy", "provision")}
-        return msgspec.convert(known | stands | {"title": title}, DeskDocument)
+        reason = None
+        if item["told_reason"] is not None:
+            context = f"withholding.reason|{item['stands']['withholding']}"
+            told = self._keyring.open(listed, f"register:{item['client']}", context, unbase64(item["told_reason"]))
+            reason = told.decode()
+        return msgspec.convert(known | stands | {"title": title, "reason": reason}, DeskDocument)
 
     def _promise(self, listed: Clearance) -> str:
         return self._door.promise(listed.entry, listed.leaf, listed.at)

@@ -43,6 +43,14 @@ _FAULTS: Final[Mapping[str, tuple[str, str]]] = {
 }  # fmt: skip
 
 
+_HANDED_FAULTS: Final[Mapping[str, str]] = {
+    "how": N_("Choose how it was handed over."),
+    "identified_how": N_(
+        "Choose how the receiver was identified: for a letter the post's receipt, and only for a letter."
+    ),
+}
+
+
 def handing_handlers(parts: RecordsParts) -> list[HTTPRouteHandler]:
     return [*_making(parts), *_one(parts), *_handing_over(parts), _letter(parts), _fee_answer(parts)]
 
@@ -127,11 +135,16 @@ def _handing_over(parts: RecordsParts) -> list[HTTPRouteHandler]:
     @post(f"{_PATH}/{{export:uuid}}/hand-over", include_in_schema=False)
     async def hand_over(request: AnyRequest, asked: FromPath[uuid.UUID], export: FromPath[uuid.UUID]) -> Response[Any]:
         form = await read_form(request)
+        if missing := {name: text for name, text in _HANDED_FAULTS.items() if not form.text(name)}:
+            return await page(request, asked, export, form, missing)
         handed = HandOver(how=form.text("how"), on=form.text("on"), identified_how=form.text("identified_how"))
         try:
             done = await parts.handing.hand_over(secret_of(request), export, handed)
         except (InvalidInput, Conflict) as wrong:
-            return await page(request, asked, export, form, faults_of(wrong, "how"))
+            faults = faults_of(wrong, "how")
+            if isinstance(wrong, InvalidInput):
+                faults |= {name: text for name, text in _HANDED_FAULTS.items() if name in faults}
+            return await page(request, asked, export, form, faults)
         rest = done.facts.get("rest")
         said = N_("The hand-over is recorded, and the request is answered.")
         more = N_(
@@ -149,11 +162,10 @@ def _letter(parts: RecordsParts) -> HTTPRouteHandler:
         whole, one, handing = await _of(parts, request, asked, export)
         if one.package is None:
             raise Conflict("the package is not made yet", code="export-not-ready")
-        for_whom = next((a.representative for a in handing.authorities if a.id == one.authority), None)
-        refusals = {held.document: held.refusal for held in whole.request.documents_decided or [] if held.refusal}
+        for_whom = next((a.representative for a in handing.authorities if a.id == one.authority), "")
         return render(
             request, "records/package-letter.html", whole=whole, asked=whole.request, one=one, words=WORDS, for_whom=for_whom,
-            refusals=refusals, language=one.export.language,
+            language=one.export.language,
         )  # fmt: skip
 
     return letter

@@ -59,12 +59,15 @@ RETURN vault.request_json(r, as_of) || jsonb_build_object('text', vault.b64(r.se
             'roles', (SELECT coalesce(jsonb_agg(DISTINCT e.role), '[]') FROM vault.entries_asked(r) e WHERE e.professional = p.id)) ORDER BY p.agency, p.id), '[]')
         FROM vault.request_name n JOIN vault.professional p ON p.id = n.professional WHERE n.request = r.id));
 
--- The papers that a request is about, each as it stands for the client; a shredded case has none.
+-- The papers that a request is about, each as it stands for the client, with the reason that may be told, whichever request it
+-- was decided for; a shredded case has none.
 CREATE OR REPLACE FUNCTION vault.request_documents(r vault.request, as_of timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
-RETURN (SELECT coalesce(jsonb_agg(vault.document_json(d, false) || jsonb_build_object('stands', to_jsonb(vault.for_client(d.id, as_of)),
+RETURN (SELECT coalesce(jsonb_agg(vault.document_json(d, false) || jsonb_build_object('stands', to_jsonb(v), 'told_reason', CASE WHEN v.told THEN
+            (SELECT vault.b64(w.sealed_reason) FROM vault.withholding w WHERE w.id = v.withholding) END,
         'filed_by_name', (SELECT a.name FROM vault.agency a WHERE a.id = d.agency)) ORDER BY d.id), '[]')
     FROM vault.client_case c JOIN vault.document d ON d.case_id = c.id JOIN vault.filing f ON f.document = d.id
+        CROSS JOIN LATERAL vault.for_client(d.id, as_of) v
     WHERE r.kind IN ('export-review', 'self-access', 'correction', 'restriction') AND c.client = r.client AND c.controller = r.controller
       AND (r.case_id IS NULL OR c.id = r.case_id) AND (r.document IS NULL OR d.id = r.document) AND d.copy_of IS NULL
       AND (d.key_parent = 'register' OR vault.recorded_state(c.id, as_of) IS DISTINCT FROM 'archived') AND NOT vault.is_misfiled(d.id, as_of));
