@@ -121,7 +121,9 @@ def _handed_over(page: Page, say: Any) -> None:
     press.click()
     page.get_by_role("button", name=say("Record the hand-over")).click()
     expect(page.locator("#how-error")).to_contain_text(say("Choose how it was handed over."))
-    expect(page.locator("#identified_how-error")).to_contain_text(say("Choose how the receiver was identified: for a letter the post's receipt, and only for a letter."))
+    expect(page.locator("#identified_how-error")).to_contain_text(
+        say("Choose how the receiver was identified: for a letter the post's receipt, and only for a letter.")
+    )
     page.locator("input[name=how][value=medium-in-person]").check()
     page.locator("input[name=identified_how][value=identity-document]").check()
     page.get_by_role("button", name=say("Record the hand-over")).click()
