@@ -22,6 +22,7 @@ from tests.support.rgw import Account, Gateway, Gateways
 from tests.support.scene import NOON
 from vault.adapters.keyring.file import FileKeyring
 from vault.adapters.postgres.registry import Registry
+from vault.cli import checks_keys
 from vault.cli.checks_standing import of_settings
 from vault.settings import load_settings
 
@@ -166,6 +167,26 @@ def test_a_keyring_that_others_can_read(operator: Operator) -> None:
     keys = Path(operator.settings["keyring"])
     keys.chmod(0o750)
     assert wrong(operator, "keyring")["found"] == f"{keys} has mode 0750, others could use it; run: chmod 700 {keys}"
+
+
+@pytest.mark.parametrize(
+    ("days", "earlier", "state", "says"),
+    [
+        (1, False, "ok", "has signed for 1 days"), (80, False, "note", "to be changed within 9 days"),
+        (91, False, "wrong", "has signed for 91 days"), (0, True, "note", "stands for five minutes more"),
+        (1 / 24, True, "note", "may be ended now"), (3, True, "wrong", "still stands 3 days after"),
+    ],
+)  # fmt: skip
+def test_a_key_that_signs_tokens_too_long_or_was_not_ended_is_told(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, days: float, earlier: bool, state: str, says: str
+) -> None:
+    keyring = FileKeyring(Path(operator.settings["keyring"]))
+    if earlier:
+        keyring.new_issuer_key()
+    at = dt.datetime.now(dt.UTC) + dt.timedelta(days=days, seconds=1)
+    monkeypatch.setattr(checks_keys, "now", lambda: at)
+    told = findings(operator)["token-signing key"]
+    assert [one["state"] for one in told if says in one["found"]] == [state]
 
 
 def test_a_store_that_cannot_be_made(operator: Operator) -> None:

@@ -217,12 +217,17 @@ def test_key_status_fails_when_the_keyring_lacks_a_root_that_keys_stand_under(op
 def test_the_key_that_signs_tokens_is_changed_and_the_earlier_one_ended(operator: Operator) -> None:
     operator.vault("key", "create")
     [first] = json.loads(operator.told("key", "status", "--json"))["issuer_keys"]
-    told = operator.told("key", "issuer")
+    told = operator.told("key", "issuer", "--now")
     second, first_again = json.loads(operator.told("key", "status", "--json"))["issuer_keys"]
     assert first_again == first
-    assert told.startswith(f"{second} signs access tokens from now on\n")
+    assert told.startswith(f"{second} is published and signs access tokens from now on\n")
     assert f"vault key end-issuer {first}\n" in told
-    assert "make another first" in operator.refused("key", "end-issuer", second)
+    assert "another must do so first" in operator.refused("key", "end-issuer", second)
     assert "vault key status" in operator.refused("key", "end-issuer", "../promise")
     assert operator.told("key", "end-issuer", first) == f"{first} is destroyed; destroy its copies too\n"
     assert json.loads(operator.told("key", "status", "--json"))["issuer_keys"] == [second]
+    told = operator.told("key", "issuer")
+    signs, coming = json.loads(operator.told("key", "status", "--json"))["issuer_keys"]
+    assert signs == second
+    assert f"copy issuer-{coming}.key to every machine" in told
+    assert operator.told("key", "end-issuer", coming) == f"{coming} is destroyed; destroy its copies too\n"

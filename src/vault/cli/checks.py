@@ -11,6 +11,7 @@ from vault.adapters.keyring.file import open_keyring
 from vault.adapters.postgres.facts import ServerFacts, applied_migrations, server_facts
 from vault.adapters.postgres.migrate import functions_sql, migration_names
 from vault.adapters.postgres.rights import rights, standing
+from vault.cli.checks_keys import of_issuer_keys
 from vault.cli.checks_standing import of_role, of_schema, of_settings, of_witness
 from vault.cli.finding import Finding
 from vault.cli.owner import connect
@@ -169,7 +170,8 @@ def _keyring(settings: Settings) -> list[Finding]:
         remedy = "mend it, or restore the recovery copy; a first one is made with: vault key create"
         return [Finding("wrong", "keyring", error.detail, remedy)]
     count = len(keyring.root_ids())
-    return [Finding("ok", "keyring", f"{settings.keyring}: {count} root {'key' if count == 1 else 'keys'}, private")]
+    found = f"{settings.keyring}: {count} root {'key' if count == 1 else 'keys'}, private"
+    return [Finding("ok", "keyring", found), *of_issuer_keys([kid for kid, _ in keyring.issuer_keys()])]
 
 
 async def _deposit(settings: Settings) -> list[Finding]:

@@ -164,20 +164,31 @@ def rotate(*, as_json: bool) -> None:
 
 
 @key.command()
-def issuer() -> None:
+@click.option("--now", "at_once", is_flag=True, help="It signs at once: after a leak, or on one machine alone.")
+def issuer(*, at_once: bool) -> None:
     """Make a new key that signs access tokens.
 
-    Running services sign with it within ten seconds and need no restart. What the earlier ones signed stays good: end them
-    five minutes later with `vault key end-issuer`. Where machines have copies of the keyring, copy the new file to all.
+    It is published within ten seconds and signs an hour later, by itself: until then copy its file to every machine that has
+    a copy of the keyring, or that machine refuses what it signs. Running services need no restart. What the earlier ones signed
+    stays good: end them five minutes after that with `vault key end-issuer`.
     """
+    import datetime as dt
+
     from vault.adapters.keyring.file import open_keyring
+    from vault.adapters.keyring.files import signs_from
     from vault.settings import load_settings, require
 
     keyring = open_keyring(require(load_settings().keyring, "keyring"))
-    kid = keyring.new_issuer_key()
-    click.echo(f"{kid} signs access tokens from now on")
-    for earlier, _ in keyring.issuer_keys()[1:]:
-        click.echo(f"end the earlier one in five minutes, with: vault key end-issuer {earlier}")
+    earlier = [kid for kid, _ in keyring.issuer_keys()]
+    kid = keyring.new_issuer_key(dt.timedelta() if at_once else dt.timedelta(hours=1))
+    since = signs_from(kid)
+    click.echo(
+        f"{kid} is published and signs access tokens from {'now' if at_once else f'{since:%Y-%m-%d %H:%M} UTC'} on"
+    )
+    if not at_once:
+        click.echo(f"copy issuer-{kid}.key to every machine that has a copy of the keyring, before that")
+    for one in earlier:
+        click.echo(f"end the earlier one five minutes after that, with: vault key end-issuer {one}")
 
 
 @key.command("end-issuer")

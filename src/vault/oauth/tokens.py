@@ -97,7 +97,7 @@ def thumbprint_ed25519(key: Ed25519PublicKey) -> str:
 class IssuerKeys:
     """The issuer's signing keys: the first signs, all of them verify. ``kid`` is the RFC 7638 thumbprint.
 
-    To rotate, put a new key first and drop the old one a token's lifetime later. ``again`` reads them anew: every
+    To rotate, add a key, put it first when every replica knows it, and drop the old one a token's lifetime later. ``again`` reads them anew: every
     ``LOOK_S`` seconds, and sooner when a token names a key that is not known here, since another replica may have begun to
     sign with it a moment ago. When that fails, the keys from before stay.
     """

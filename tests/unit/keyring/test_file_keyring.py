@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import shutil
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,9 +13,11 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from vault.adapters.keyring import files
 from vault.adapters.keyring.file import FileKeyring
 from vault.errors import InvalidInput, InvariantViolated, KeyUnopenable
 from vault.model import Act, Clearance, EntryId, KeyKind, WrappedKey
+from vault.oauth.tokens import IssuerKeys
 from vault.ports import Keyring
 
 CASE, CLIENT, DOCUMENT = (f"0195f3a0-0000-7000-8000-00000000000{n}" for n in (1, 2, 3))
@@ -270,6 +273,29 @@ def test_an_issuer_key_of_another_process_is_found_and_an_ended_one_is_gone(ring
     other.end_issuer_key(first)
     assert [kid for kid, _ in ring.issuer_keys()] == [second]
     assert not [path for path in (tmp_path / "keyring").iterdir() if first in path.name or path.name.startswith(".")]
+
+
+def test_a_new_issuer_key_is_published_first_and_signs_when_its_time_has_come(
+    ring: FileKeyring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replica whose copy of the keyring is behind until then refuses no token."""
+    behind = tmp_path / "behind"
+    shutil.copytree(tmp_path / "keyring", behind)
+    replica = FileKeyring(behind)
+    [(first, _)] = ring.issuer_keys()
+    second = ring.new_issuer_key(dt.timedelta(hours=1))
+    at = dt.datetime.now(dt.UTC)
+    for later, signer in ((dt.timedelta(minutes=59), first), (dt.timedelta(minutes=61), second)):
+        monkeypatch.setattr(files, "now", lambda moment=at + later: moment)
+        assert next(kid for kid, _ in ring.issuer_keys()) == signer
+        assert {kid for kid, _ in ring.issuer_keys()} == {first, second}
+        ours, theirs = (IssuerKeys([key for _, key in one.issuer_keys()]) for one in (ring, replica))
+        assert theirs.verify(ours.sign(b"{}")) == b"{}"
+        with pytest.raises(InvalidInput):
+            ring.end_issuer_key(signer)
+        shutil.copy2(tmp_path / "keyring" / f"issuer-{second}.key", behind)
+    ring.end_issuer_key(first)
+    assert [kid for kid, _ in ring.issuer_keys()] == [second]
 
 
 def test_several_threads_at_once(ring: FileKeyring) -> None:

@@ -5,7 +5,7 @@
     own                       the id of the root key that seals what belongs to no case; it stays
     promise.key               Ed25519, signs the log's promises
     log.key                   Ed25519, signs the log's checkpoints
-    issuer-<kid>.key          Ed25519, signs access tokens; the newest signs, all are published
+    issuer-<kid>.key          Ed25519, signs access tokens from the time in its id on; all are published
     sign-in.key               P-256, says who we are to the providers that identify people
     sign-in-open.key          RSA, opens ID tokens that they encrypt to us; both are made by `vault provider key`
 
@@ -17,6 +17,7 @@ Source: docs/spec/keys.md; keys/README.md.
 
 from __future__ import annotations
 
+import datetime as dt
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,19 +74,25 @@ class FileKeyring:
         self._load()
         return True
 
-    def new_issuer_key(self) -> str:
-        """Add a token-signing key, which signs from now on; returns its key id. The older ones stay published."""
-        kid = files.add_issuer(self._directory)
+    def new_issuer_key(self, after: dt.timedelta = dt.timedelta()) -> str:
+        """Add a token-signing key, published at once, that signs from so long ahead on; returns its key id.
+
+        The older ones stay published.
+        """
+        kid = files.add_issuer(self._directory, after)
         self._load()
         return kid
 
     def end_issuer_key(self, kid: str) -> None:
-        """Destroy a token-signing key: what it signed is refused from now on. Raises: InvalidInput for the newest, or none."""
-        known = files.issuer_ids(self._directory)
+        """Destroy a token-signing key: what it signed is refused from now on.
+
+        Raises: InvalidInput for the one that signs, or none.
+        """
+        known = [one for one, _ in self.issuer_keys()]
         if kid not in known:
             raise InvalidInput("the keyring has no token-signing key of this id; see: vault key status")
         if kid == known[0]:
-            raise InvalidInput("the newest key signs: make another first, with: vault key issuer")
+            raise InvalidInput("this key signs now: another must do so first; see: vault key issuer")
         files.destroy_issuer(self._directory, kid)
         self._load()
 
@@ -117,13 +124,16 @@ class FileKeyring:
         return sorted(self._contents.roots)
 
     def issuer_keys(self) -> list[tuple[str, Ed25519PrivateKey]]:
-        """Key id and key of every token-signing key, newest first: the first signs, all are published.
+        """Key id and key of every token-signing key: the first signs, all are published.
 
-        Another process may have added or ended one a moment ago.
+        After it the earlier ones, newest first, then those that will sign later. Another process may have added or ended one a
+        moment ago.
         """
         if files.issuer_ids(self._directory) != tuple(kid for kid, _ in self._contents.issuers):
             self._load()
-        return list(self._contents.issuers)
+        coming = [one for one in self._contents.issuers if files.signs_from(one[0]) > files.now()]
+        signing = [one for one in self._contents.issuers if one not in coming]
+        return signing + coming[::-1]
 
     def sign_in_key(self) -> EllipticCurvePrivateKey:
         """The key by which the providers that identify people know us."""

@@ -37,6 +37,7 @@ from vault.errors import KeyringUnavailable
 _ROOT_HEADER = "vault-root-key/v1"
 _ROOT_FILE = re.compile(r"root-([0-9a-f]{8})\.key")
 _ISSUER_FILE = re.compile(r"issuer-([0-9A-Za-z_-]+)\.key")
+_KID_TIME = "%Y%m%dT%H%M%S%fZ"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _MAX_FILE_SIZE = 4096
 _TRIES = 3
@@ -224,15 +225,28 @@ def _destroy(path: Path) -> None:
     _sync(path.parent)
 
 
-def add_issuer(directory: Path) -> str:
-    """Write a new token-signing key; its key id begins with its time, which is how the newest is known."""
+def add_issuer(directory: Path, after: dt.timedelta = dt.timedelta()) -> str:
+    """Write a new token-signing key; its key id begins with the time from which it signs."""
     key = Ed25519PrivateKey.generate()
-    kid = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S%fZ}-{thumbprint(key)[:8]}"
+    kid = f"{now() + after:{_KID_TIME}}-{thumbprint(key)[:8]}"
     try:
         _write(directory / f"issuer-{kid}.key", _pem(key))
     except OSError as error:
         raise KeyringUnavailable(f"the keyring cannot be written: {error.strerror}") from None
     return kid
+
+
+def now() -> dt.datetime:
+    """The time by which keys begin to sign."""
+    return dt.datetime.now(dt.UTC)
+
+
+def signs_from(kid: str) -> dt.datetime:
+    """From when a token-signing key signs, as its id says; one that says nothing has done so always."""
+    try:
+        return dt.datetime.strptime(kid.partition("-")[0], _KID_TIME).replace(tzinfo=dt.UTC)
+    except ValueError:
+        return dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
 def issuer_ids(directory: Path) -> tuple[str, ...]:
