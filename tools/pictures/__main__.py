@@ -32,7 +32,7 @@ NARROW = 320
 # Name -> what is pictured, how wide, in which language, and how much of its height.
 DOCS = ROOT / "docs" / "pictures"
 OF_DOCS = {"who-can-open": ("home", "phone", "en", 1000), "who-has-looked": ("log", "phone", "fi", 1000),
-           "withdraw-a-clause": ("withdraw-clause", "phone", "sv", 1000), "a-consent": ("consent", "desk", "en", 900)}  # fmt: skip
+           "withdraw-a-clause": ("withdraw-clause", "phone", "sv", 1000), "the-desk": ("records-request-review", "desk", "en", 860)}  # fmt: skip
 SPACED = "* { line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important; } p { margin-bottom: 2em !important; }"
 # Sends to the provider, or sends bytes: no page of ours.
 NO_PAGE = re.compile(
