@@ -116,6 +116,11 @@ def test_what_stopped_a_transfer_is_told_in_the_readers_language(scene: Scene, t
         head, folded = page.split('<details class="more">')
         assert told in head
         assert ("is no directory" in head, "is no directory" in folded) == (False, True)
+    scene.service.sql("UPDATE vault.transfer_progress SET trouble_code = NULL WHERE transfer = $1::uuid", transfer)
+    with browser(scene.service, staff_session(scene.service, FIRST, "archivist", language="en")) as http:
+        assert "A step did not succeed." in Desk(http).get(f"/desk/archive/transfers/{transfer}"), (
+            "told before it had a code"
+        )
 
 
 def test_every_error_that_can_stop_a_transfer_has_words() -> None:
