@@ -38,7 +38,6 @@ def restricted(walk: Walk) -> None:
             walk.send(desk, reason="⟦syy⟧", text="⟦osa⟧")
             desk.locator("input[name=papers]").first.check()
             walk.send(desk)
-        walk.go(page, "/my/prohibitions")
         walk.go(page, mine)
 
 
@@ -71,12 +70,11 @@ def _ended(walk: Walk, page: Page, desk: Page, path: str, made: str) -> None:
     walk.send(desk)
     day = helsinki_day(dt.datetime.now(dt.UTC)) + dt.timedelta(8)
     walk.send(desk, ends_from=day.isoformat(), text="⟦tarkistettu⟧")
-    for one in ("/my", "/my/prohibitions", f"/my/requests/{made}"):
+    for one in ("/my/prohibitions", f"/my/requests/{made}"):
         walk.go(page, one)
-    walk.go(desk, f"{DESK}/restrictions")
-    walk.go(desk, f"{path}/restriction/end")
+    desk.goto(f"{path}/restriction/end")
     walk.send(desk)
     told = "UPDATE vault.restriction_notice SET ends_from = current_date - 1 WHERE request = $1::uuid"
     aside(walk.caller.service.sql, told, made)
-    walk.go(desk, f"{path}/restriction/end")
+    desk.goto(f"{path}/restriction/end")
     walk.send(desk)

@@ -6,7 +6,10 @@ import datetime as dt
 import uuid
 from typing import Any
 
+import pytest
+
 from tests.desks.conftest import OFFICER, OTHER_OFFICER, Desk
+from tests.support.authorities import acting, insert_authority
 from tests.support.scene import COORDINATOR, DAY, NOON, NURSE, PHYSICIAN
 
 REFUSED = {"provision": "gdpr-18", "told": True}
@@ -101,6 +104,19 @@ async def test_every_agency_that_has_the_paper_is_told_of_it_and_of_its_end(desk
         ("processing-restricted", "kela"), ("processing-restricted", "pirha"),
         ("restriction-ended", "kela"), ("restriction-ended", "pirha"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("scope", "status"), [("see", "hidden"), ("act", "done")])
+async def test_a_representative_who_may_act_asks_for_it_and_one_who_may_see_does_not(
+    desk: Desk, scope: str, status: str
+) -> None:
+    asker = acting(desk, await insert_authority(desk, scope=scope))
+    about = {"ground": "claim", "language": "fi"}
+    query = "SELECT (vault.request_make($1, $2, 'restriction', NULL, NULL, $3, NULL, $4, $5)).status"
+    service = await desk.service()
+    for ground, said in (("claim", status), ("because", "hidden" if scope == "see" else "unknown-ground")):
+        given = [await desk.token(asker), uuid.uuid4(), desk.paper, about | {"ground": ground}, b"\1text"]
+        assert await service.fetchval(query, *given) == said
 
 
 async def test_a_part_that_is_refused_leaves_the_named_papers_restricted(desk: Desk) -> None:

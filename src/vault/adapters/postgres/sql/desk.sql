@@ -25,6 +25,11 @@ LANGUAGE sql STABLE
 RETURN ARRAY(SELECT DISTINCT x.role FROM vault.professional_role x WHERE x.professional = a_professional AND x.role IN ('physician', 'nurse', 'social-worker')
     AND NOT EXISTS (SELECT FROM vault.professional_role_end y WHERE y.role_row = x.n) ORDER BY x.role);
 
+-- In which role somebody has judged it; told also when they have it no more.
+CREATE OR REPLACE FUNCTION vault.judged_as(a_professional uuid) RETURNS text
+LANGUAGE sql STABLE
+RETURN (SELECT min(x.role) FROM vault.professional_role x WHERE x.professional = a_professional AND x.role IN ('physician', 'nurse', 'social-worker'));
+
 -- How a request stands, for everyone who may know of it.
 CREATE OR REPLACE FUNCTION vault.request_json(r vault.request, as_of timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
@@ -42,14 +47,14 @@ CREATE OR REPLACE FUNCTION vault.request_whole(r vault.request, to_client boolea
 LANGUAGE sql STABLE
 RETURN vault.request_json(r, as_of) || jsonb_build_object('text', vault.b64(r.sealed_text), 'restriction', vault.restriction_json(r.id, as_of),
     'states', (SELECT jsonb_agg(jsonb_build_object('state', s.state, 'at', vault.rfc3339(s.recorded_at), 'due_on', s.due_on, 'provision', s.provision,
-            'told', s.told, 'decided_by_role', (vault.judging_roles(s.decided_by))[1], 'text', vault.b64(s.sealed_text), 'reason', CASE WHEN s.told OR NOT to_client THEN vault.b64(s.sealed_reason) END) ORDER BY s.n)
+            'told', s.told, 'decided_by_role', vault.judged_as(s.decided_by), 'text', vault.b64(s.sealed_text), 'reason', CASE WHEN s.told OR NOT to_client THEN vault.b64(s.sealed_reason) END) ORDER BY s.n)
         FROM vault.request_state s WHERE s.request = r.id AND s.recorded_at <= as_of),
     'looks', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', l.id, 'document', l.document, 'at', vault.rfc3339(l.recorded_at), 'entry', l.entry,
             'reason', vault.b64(l.sealed_reason)) ORDER BY l.recorded_at), '[]')
         FROM vault.request_look l WHERE l.request = r.id),
     'withholdings', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', w.id, 'document', w.document, 'how', w.how, 'pages', w.pages, 'copy', w.copy,
             'provision', w.provision, 'told', w.told, 'at', vault.rfc3339(w.recorded_at), 'reason', CASE WHEN w.told OR NOT to_client THEN vault.b64(w.sealed_reason) END,
-            'decided_by_role', (vault.judging_roles(w.decided_by))[1]) ORDER BY w.n), '[]')
+            'decided_by_role', vault.judged_as(w.decided_by)) ORDER BY w.n), '[]')
         FROM vault.withholding w WHERE w.request = r.id),
     'fee', (SELECT jsonb_build_object('id', f.id, 'cents', f.cents, 'at', vault.rfc3339(f.recorded_at), 'reason', vault.b64(f.sealed_reason),
             'accepted', (SELECT x.accepted FROM vault.fee_answer x WHERE x.fee = f.id)) FROM vault.fee f WHERE f.request = r.id),
