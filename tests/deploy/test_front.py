@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.browser.walk import page_routes
 from tests.support.caller import KELA, must, permit
 from tests.support.nginx import Authority, Front, Nginx
 
@@ -278,8 +279,9 @@ def test_one_request_has_one_id_in_both_logs(front: Front) -> None:
 
 def test_the_log_knows_every_route(front: Front) -> None:
     """A path of the interface is shown; what is none stands as a dash."""
-    paths = must(front.http.get("/schema/openapi.json"))["paths"]
-    for template in paths:
+    paths = set(must(front.http.get("/schema/openapi.json"))["paths"])
+    pages = {route.partition(" ")[2] for route in page_routes()}
+    for template in paths | {page for page in pages - {"/"} if "str}" not in page}:
         path = re.sub(r"\{[^}]*\}", str(uuid.uuid4()), template)
         number = front.http.request("OPTIONS", path).headers["x-request-id"]
         time.sleep(0.02)

@@ -108,11 +108,11 @@ def test_p08_a_hold_between_packaged_and_sent_is_told_with_who_and_why(scene: Sc
     with browser(scene.service, staff_session(scene.service, FIRST, "archivist")) as http:
         page = Desk(http).get(f"/desk/archive/transfers/{transfer}")
     for text in (
-        "Asia on pidossa",
+        "Asian siirto on estetty toistaiseksi",
         cast.COORDINATOR.name,
         reason,
         "Mitään ei lähetetä eikä hävitetä",
-        "Kysy siltä, joka",
+        "Kysy siltä, joka esti siirron",
     ):
         assert text in page
 
