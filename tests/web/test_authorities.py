@@ -64,6 +64,7 @@ def test_somebody_sees_for_a_client_who_sees_them_and_ends_it(people: Scene) -> 
     assert people.content().status_code == 404  # not before it is chosen
     assert "Maija Mallikas" in people.friend.get("/sign-in/act-for").text
     assert people.choose(authority).headers["location"] == "/my"
+    assert "<h1>Kuka voi nyt avata asiakirjat</h1>" in people.friend.get("/my").text  # not: my papers
     read = people.content()
     assert (read.status_code, read.content) == (200, b"a paper")
     mine = people.hers.get("/v1/me/log").text
