@@ -36,6 +36,7 @@ from vault.api.closing import closing_router
 from vault.api.consents import consents_router
 from vault.api.documents import documents_router
 from vault.api.exports import exports_router, send_export
+from vault.api.handing import handing_routers
 from vault.api.health import health_router
 from vault.api.log import log_router
 from vault.api.me import me_router
@@ -271,14 +272,14 @@ def build_app(
     guard = ResourceGuard(parts.oauth)
     checks = {"database": parts.door.check, "store": parts.store.check}
     log = PostgresLog(parts.service)
-    desks = make_desks(parts)
+    desks, handing = make_desks(parts), HandingDesk(parts.door, parts.keyring)
     routers = [
         oauth_router(parts.oauth), cases_router(parts.cases, parts.persons), documents_router(parts.documents), consents_router(parts.consents), closing_router(parts.closing),
         me_router(Mine(parts.door, parts.keyring), parts.documents, parts.consents),
         my_requests_router(desks.requests), desk_router(desks.desk, desks.withholding, desks.misfiled, desks.restrictions),
         transfers_router(parts.transfers), archive_requests_router(parts.transfers), openings_router(Openings(parts.door)), my_log_router(Openings(parts.door)),
         authorities_router(authorities), keys_router(relying),
-        exports_router(parts.exports),
+        exports_router(parts.exports), *handing_routers(handing, desks.desk, parts.exports),
         log_router(Transparency(log)),
         health_router(checks), metrics_router(parts.metrics, LogGauges(parts.metrics, log.window)),
     ]  # fmt: skip
@@ -289,7 +290,7 @@ def build_app(
     records_parts = RecordsParts(
         desk=desks.desk, withholding=desks.withholding, misfiled=desks.misfiled, restrictions=desks.restrictions,
         documents=parts.documents, releasing=release_to,
-        handing=HandingDesk(parts.door, parts.keyring), exports=parts.exports, sending=send_export,
+        handing=handing, exports=parts.exports, sending=send_export,
     )  # fmt: skip
     staff = [
         records_router(records_parts, require_session),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 import uuid
 from typing import Any
 
@@ -10,8 +12,12 @@ import pytest
 from tests.exports.conftest import BIG, Scene, data
 from tests.exports.counter import IN_PERSON, TODAY, Counter, client_of
 from tests.exports.test_for_another import Pair, papers
+from tests.exports.test_p06_running import outcomes
+from tests.faults.test_p06_cuts import late
 from tests.support.caller import must
+from tests.support.slow import SlowReaders, Wanted
 from tests.web.test_desk_pages import DESK
+from vault.web.session import encode_secret
 
 
 @pytest.fixture(scope="module")
@@ -209,3 +215,39 @@ def test_who_was_identified_long_ago_identifies_again(scene: Scene, counter: Cou
     scene.service.sql(
         "UPDATE vault.session SET identified_at = now() WHERE secret_sha256 = sha256($1)", counter.session.secret
     )
+
+
+def test_p06_a_download_at_the_desk_is_cut_when_the_request_ends_and_every_range_is_the_officers_act(
+    scene: Scene, counter: Counter
+) -> None:
+    """By the JSON surface, as the desk's own software calls it."""
+    her = scene.person(secrets.token_bytes(16 * 1024 * 1024))
+    request = of(counter.asked(client_of(scene, her)))
+    path = f"/v1/requests/{request}/exports"
+    told = must(counter.http.get(path))
+    assert (told["fault"], told["exports"], told["authorities"]) == (None, [], [])
+    made = must(counter.http.post(path, json={}), 202)
+    assert made["size"] == told["outlook"]["whole"]
+    assert must(counter.http.post(path, json={"without_large": True}), 202)["id"] == made["id"]
+    scene.work()
+    package = f"{path}/{made['id']}"
+    handed = IN_PERSON | {"identified_how": "receipt-of-delivery"}
+    assert counter.http.post(f"{package}/hand-over", json=handed).json()["field"] == "identified_how"
+    assert counter.http.post(f"{package}/hand-over", json=IN_PERSON).json()["code"] == "export-not-fetched"
+    part = counter.http.get(f"{package}/content", headers={"Range": "bytes=0-99"})
+    assert (part.status_code, len(part.content)) == (206, 100)
+    [reader] = [Wanted(f"{scene.service.url}{package}/content", f"Cookie: vault={encode_secret(counter.session.secret)}")]  # fmt: skip
+    readers = SlowReaders([reader])
+    time.sleep(1.2)
+    must(counter.http.post(f"/v1/requests/{request}/answer", json={"text": "kirjeellä"}))
+    answered = time.monotonic()
+    [download] = readers.join()
+    assert late([download], answered) == []
+    assert not download.is_complete
+    assert outcomes(scene, [download]) == ["cut"]
+    assert counter.http.get(f"{package}/content").status_code == 404
+    assert must(counter.http.get(path))["fault"] == "request-state"
+    acts = scene.service.sql("SELECT actor, basis, facts FROM vault.entry WHERE document = $1::uuid AND act = 'export' AND decision = 'permit' AND actor <> 'worker'", made["id"])  # fmt: skip
+    assert {tuple(row) for row in acts} == {("records-officer", "controller-duty", f"fetch {made['id']} request {request}")}  # fmt: skip
+    assert len(acts) == 2
+    assert counter.http.delete(package).status_code == 204

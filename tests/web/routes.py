@@ -55,6 +55,7 @@ SESSIONED: dict[str, Any] = {
     "GET /v1/me/exports/{export:uuid}": None,
     "DELETE /v1/me/exports/{export:uuid}": None,
     "GET /v1/me/exports/{export:uuid}/content": None,
+    "GET /v1/requests/{asked:uuid}/exports/{export:uuid}/content": None,
     "POST /v1/me/pause": None,
     "POST /v1/me/resume": None,
 }
@@ -168,6 +169,15 @@ GUARDED: dict[str, tuple[Any, int, int]] = {
     "GET /v1/requests/{asked:uuid}": (None, 403, 403),
     "GET /v1/requests/{asked:uuid}/names": (None, 403, 403),
     "GET /v1/requests/{asked:uuid}/judges": (None, 403, 403),
+    "GET /v1/requests/{asked:uuid}/exports": (None, 403, 403),
+    "POST /v1/requests/{asked:uuid}/exports": ({}, 404, 404),
+    "DELETE /v1/requests/{asked:uuid}/exports/{export:uuid}": (None, 404, 404),
+    "POST /v1/requests/{asked:uuid}/exports/{export:uuid}/hand-over": (
+        {"how": "medium-in-person", "on": "2026-03-02", "identified_how": "identity-document"},
+        404,
+        404,
+    ),
+    "POST /v1/requests/{asked:uuid}/fee/answer": ({"accepted": True}, 404, 404),
     "POST /v1/requests/{asked:uuid}/identify": ({"identified_how": "signature"}, 404, 404),
     "POST /v1/requests/{asked:uuid}/take-up": (None, 404, 404),
     "POST /v1/requests/{asked:uuid}/extend": ({"notice": "x"}, 403, 403),

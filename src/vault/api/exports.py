@@ -23,6 +23,7 @@ from vault.web.session import AnyRequest, require_client, session_of
 
 Cursor = Annotated[uuid.UUID | None, QueryParameter(name="cursor", required=False)]
 Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=200)]
+ZIP = {200: ResponseSpec(None, description="The ZIP", media_type="application/zip", generate_examples=False)}
 
 
 class ExportList(msgspec.Struct, frozen=True):
@@ -76,12 +77,7 @@ def _handlers(exports: Exports) -> list[HTTPRouteHandler]:
 
 
 def _content(exports: Exports) -> HTTPRouteHandler:
-    @get(
-        "/{export:uuid}/content",
-        responses={
-            200: ResponseSpec(None, description="The ZIP", media_type="application/zip", generate_examples=False)
-        },
-    )
+    @get("/{export:uuid}/content", responses=ZIP)
     async def get_export_content(request: AnyRequest, export: FromPath[uuid.UUID]) -> ReleaseResponse:
         """The package, whole or from where a broken download stopped (Range, If-Range)."""
         return await send_export(exports, request, export)

@@ -27,6 +27,8 @@ METHODS: Final = ("get", "put", "post", "patch", "delete")
 OPEN: Final = ("/v1/log/", "/health/", "/oauth/", "/.well-known/", "/schema")
 # Asked by an agency with its token, or by the client in their session.
 EITHER: Final = frozenset({"/v1/decisions", "/v1/consents/{consent}/withdraw"})
+# Asked in a records officer's session alone
+AT_DESK: Final = frozenset({"/v1/requests/{asked}/exports/{export}/content"})
 
 REFUSALS: Final[Mapping[int, str]] = {
     400: "The request cannot be read: its JSON, a header field or the address",
@@ -113,7 +115,7 @@ def _tell_refusals(path: str, method: str, operation: Document) -> None:
     if path.startswith("/v1/"):
         statuses |= {404, 409, 415, 422}
     if guarded:
-        operation["security"] = [{"session": []}] if path.startswith("/v1/me") else [{"token": []}]
+        operation["security"] = [{"session": []}] if path.startswith("/v1/me") or path in AT_DESK else [{"token": []}]
         if path in EITHER:
             operation["security"].append({"session": []})
         statuses |= {401, 403, 500}

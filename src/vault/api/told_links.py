@@ -19,7 +19,9 @@ _MADE: Final[Mapping[str, str]] = {
 _ID: Final = "$response.body#/id"
 _FIRST: Final = "$response.body#/items/0/id"
 # Lists whose items hold the thing one step further down
-_NESTED: Final[Mapping[str, str]] = {"/v1/requests": "$response.body#/items/0/request/id"}
+_NESTED: Final[Mapping[str, str]] = {
+    "/v1/requests": "$response.body#/items/0/request/id", "/v1/requests/{asked}/exports": "$response.body#/exports/0/export/id",
+}  # fmt: skip
 _ENTRY: Final = {"entry": "$response.body#/log_entry"}
 # Where ids stand elsewhere: from, status, to, the path's parameters, members of the body
 _ELSEWHERE: Final[tuple[tuple[str, str, str, Document, Document], ...]] = (

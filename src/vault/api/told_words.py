@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from vault.rules.catalogue import VOCABULARIES, Kind
-from vault.rules.requests import GROUNDS, IDENTIFIED_HOW, RECEIVED_HOW
+from vault.rules.requests import GROUNDS, HANDED_HOW, IDENTIFIED_HOW, RECEIVED_HOW
 
 Document = dict[str, Any]
 
@@ -33,11 +33,13 @@ _OWN: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("Recorded", "ground"): tuple(GROUNDS),
     ("DocumentDecision", "how"): ("open", "withheld", "pages-withheld"),
     ("transfers_Answer", "outcome"): ("given", "refused", "not-found"),
+    ("HandOver", "how"): tuple(HANDED_HOW),
+    ("HandOver", "identified_how"): tuple(sorted({one for each in HANDED_HOW.values() for one in each})),
     ("NewAuthority", "scope"): ("see", "act"),
     ("NewAuthority", "kind"): ("guardian", "continuing-power", "authorised"),
 }
 _DAYS: Final = frozenset({
-    "born", "dated", "died_on", "ends_from", "from", "received_on", "signed_on", "until", "valid_from", "valid_until",
+    "born", "dated", "died_on", "ends_from", "from", "on", "received_on", "signed_on", "until", "valid_from", "valid_until",
 })  # fmt: skip
 _ID: Final = "01990000-0000-7000-8000-000000000000"
 _ANY: Final = [{"any": True}]
@@ -87,6 +89,9 @@ EXAMPLES: Final[Mapping[str, tuple[Document, ...]]] = {
     "post /v1/requests/{asked}/looks": ({"document": _ID, "reason": "sivullisen tiedot tarkistetaan"},),
     "post /v1/requests/{asked}/restriction/notice": ({"ends_from": "2031-01-31", "text": "Tieto on tarkistettu"},),
     "post /v1/requests/{asked}/fee": ({"cents": 500, "reason": "toinen kerta vuoden sisällä"},),
+    "post /v1/requests/{asked}/exports": ({}, {"without_large": True}),
+    "post /v1/requests/{asked}/exports/{export}/hand-over": ({"how": "medium-in-person", "on": "2026-03-02", "identified_how": "identity-document"},),
+    "post /v1/requests/{asked}/fee/answer": ({"accepted": True},),
     "post /v1/differences/{difference}": ({"outcome": "kept"},),
     "post /v1/misfiled/{document}/decision": ({"decision": "in-place", "reason": "oikean henkilön paperi"},),
     "post /v1/transfers/{transfer}/reject": ({"reason": "tarkistussumma ei täsmää"},),

@@ -63,20 +63,23 @@ class HandingDesk:
     def __init__(self, door: Door, keyring: Keyring) -> None:
         self._door, self._keyring = door, keyring
 
-    async def look(self, secret: TokenSecret, request: uuid.UUID) -> Handing:
+    async def look(self, secret: TokenSecret, request: uuid.UUID) -> tuple[Handing, str]:
         """How it stands. Raises: Hidden for a request of another kind, or that another agency answers."""
         listed = await self._door.ask(secret, Act.LIST, about={"target": "request-exports", "request": request})
         items = msgspec.convert(listed.facts["items"], list[dict[str, Any]])
         authorities = msgspec.convert(listed.facts["authorities"], list[dict[str, Any]])
         fault = listed.facts["fault"]
-        return Handing(
+        handing = Handing(
             exports=[_desk_export(item) for item in reversed(items)],
             outlook=outlook_of(listed.facts),
             authorities=[authority_view(self._keyring, listed, item) for item in authorities],
             fault=None if fault is None else str(fault),
         )
+        return handing, self._door.promise(listed.entry, listed.leaf, listed.at)
 
-    async def order(self, secret: TokenSecret, export: uuid.UUID, request: uuid.UUID, new: DeskOrder) -> ExportView:
+    async def order(
+        self, secret: TokenSecret, export: uuid.UUID, request: uuid.UUID, new: DeskOrder
+    ) -> tuple[ExportView, str]:
         """Order an export for the person whose request this is, in that request's language.
 
         While one is under way, that one is the answer. Raises: Hidden; Conflict (``request-state``, ``not-identified``,
@@ -84,7 +87,7 @@ class HandingDesk:
         nothing here.
         """
         done = await self._door.act("export_order_for", secret, export, request, new.authority, new.without_large)
-        return export_view(done.facts)
+        return export_view(done.facts), done.promise
 
     async def hand_over(self, secret: TokenSecret, export: uuid.UUID, handed: HandOver) -> Done:
         """Record the hand-over: it answers the request, and the package is not kept any longer.

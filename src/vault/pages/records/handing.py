@@ -59,7 +59,7 @@ async def _page(
     parts: RecordsParts, request: AnyRequest, asked: uuid.UUID, form: Form, errors: dict[str, str]
 ) -> Response[bytes]:
     whole, _ = await parts.desk.get(secret_of(request), asked)
-    handing = await parts.handing.look(secret_of(request), asked)
+    handing, _ = await parts.handing.look(secret_of(request), asked)
     under_way = any(one.export.state in UNDER_WAY for one in handing.exports)
     there = under_way or any(one.export.package and not one.outdated for one in handing.exports)
     return render(
@@ -186,7 +186,7 @@ async def _of(
 ) -> tuple[DeskRequest, DeskExport, Handing]:
     """The request with that export of it. Raises: Hidden."""
     whole, _ = await parts.desk.get(secret_of(request), asked)
-    handing = await parts.handing.look(secret_of(request), asked)
+    handing, _ = await parts.handing.look(secret_of(request), asked)
     one = next((one for one in handing.exports if one.export.id == export), None)
     if one is None:
         raise Hidden
