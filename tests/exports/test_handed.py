@@ -139,8 +139,37 @@ def test_p09_what_another_organisation_answers_for_is_not_in_it(scene: Scene, co
     everything = b"".join(zipped.read(name) for name in zipped.namelist())
     assert pair.other.encode() not in everything
     assert pair.elsewhere.encode() not in everything
-    narrow = counter.fetched(counter.made(counter.asked(client_of(scene, pair.her), case=pair.one)))
+    package = counter.made(counter.asked(client_of(scene, pair.her), case=pair.one))
+    narrow = counter.fetched(package)
     assert (data(narrow, "client"), data(narrow, "export")["in_all"]) == (None, False)
+    counter.handed(package)
+    seen = must(scene.caller.coordinator.get(f"/v1/cases/{pair.one}/log", params={"limit": 200}))["items"]
+    assert not [
+        one for one in seen if one["act"].startswith("export")
+    ]  # what she asks for is not the coordinator's to see
+
+
+def test_a_paper_that_closes_meanwhile_stops_the_hand_over_and_a_letters_receipt_may_come_late(
+    scene: Scene, counter: Counter
+) -> None:
+    her = scene.person()
+    case = scene.service.one("SELECT id::text FROM vault.client_case WHERE client = $1::uuid", client_of(scene, her))
+    wrong = scene.caller.file(case, content=b"another's")
+    path = counter.asked(client_of(scene, her))
+    first = counter.made(path)
+    counter.fetched(first)
+    must(scene.caller.coordinator.post(f"/v1/documents/{wrong}/misfiled"))
+    assert "Älä luovuta tätä" in counter.get(f"{path}/package")
+    assert counter.http.get(f"{first}/download").status_code == 409
+    assert 'id="how-error"' in counter.post(f"{first}/hand-over", IN_PERSON, status=422)
+    counter.post(f"{first}/remove", {})
+    second = counter.made(path)
+    counter.fetched(second)
+    scene.service.sql("UPDATE vault.export_package SET expires_at = now() WHERE export = $1::uuid", of(second))
+    scene.clear()
+    assert (counter.state(second), counter.http.get(f"{second}/download").status_code) == ("expired", 303)
+    counter.handed(second, how="medium-by-letter", identified_how="receipt-of-delivery")
+    assert counter.state(second) == "handed"
 
 
 def test_p09_only_a_hand_over_uses_up_the_year(scene: Scene, counter: Counter) -> None:

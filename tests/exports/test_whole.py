@@ -277,6 +277,8 @@ def test_p09_what_was_handed_over_at_a_desk_is_item_by_item_what_the_clients_own
         if folder == "documents/":
             assert inside == {one for one in package.namelist() if one.startswith(folder)}
             assert all(handed.read(one) == package.read(one) for one in inside)
+    archives = life.her.get(data(handed, "export")["export"])["at_archive"]
+    assert {(one["archive"], one["case"]) for one in archives} == {("tk", life.gone)}
     before = {one["entry"] for one in data(handed, "openings")}
     assert before <= {one["entry"] for one in data(package, "openings")}
     assert data(handed, "schema") == data(package, "schema")

@@ -93,7 +93,8 @@ BEGIN
     IF r.id IS NULL THEN RETURN vault.conclude(e, 'hidden', '{recipient-not-covered}', NULL); END IF;
     PERFORM vault.move('client:' || r.client);
     now := vault.clock(); e.id := vault.uuid7(now); e.at := now;
-    e.client := r.client; e.case_id := r.case_id; e.of_entry := r.entry; e.facts := 'request ' || r.id;
+    -- Of no case: what a person asks about themselves is not its coordinator's to see.
+    e.client := r.client; e.of_entry := r.entry; e.facts := 'request ' || r.id;
     fault := vault.handing_fault(r, now);
     IF fault IS NOT NULL THEN RETURN vault.conclude(e, fault, NULL, NULL); END IF;
     IF an_authority IS NOT NULL AND NOT EXISTS (SELECT FROM vault.authority a WHERE a.id = an_authority AND vault.answers_authority(a, r, now)) THEN
@@ -156,7 +157,7 @@ BEGIN
     PERFORM vault.move('client:' || r.client);
     PERFORM vault.move_cases(r.client, r.case_id);
     now := vault.clock(); e.id := vault.uuid7(now); e.at := now;
-    e.client := r.client; e.case_id := r.case_id; e.of_entry := r.entry; e.document := x.id; e.facts := concat_ws(' ', 'authority:' || x.authority, 'request ' || r.id, a_how);
+    e.client := r.client; e.of_entry := r.entry; e.document := x.id; e.facts := concat_ws(' ', 'authority:' || x.authority, 'request ' || r.id, a_how);
     IF EXISTS (SELECT FROM vault.export_handover h WHERE h.export = x.id AND h.how = a_how AND h.handed_on = a_day AND h.identified_how = an_identification) THEN
         e.basis := 'controller-duty';
         RETURN vault.conclude(e, 'done', '{controller-duty}', NULL);
