@@ -71,6 +71,22 @@ def test_every_write_takes_an_idempotency_key(told: Document) -> None:
         assert taken == (name.startswith(("post /v1/", "put /v1/", "patch /v1/", "delete /v1/"))), name
 
 
+def test_every_list_tells_the_shape_of_its_items(told: Document) -> None:
+    schemas = told["components"]["schemas"]
+    lists = 0
+    for name, operation in operations(told):
+        for status in ("200", "201"):
+            content = operation["responses"].get(status, {}).get("content", {}).get("application/json", {})
+            schema = schemas.get(
+                content.get("schema", {}).get("$ref", "").rpartition("/")[2], content.get("schema", {})
+            )
+            if "items" in schema.get("properties", {}):
+                lists += 1
+                item = schema["properties"]["items"]["items"]["$ref"].rpartition("/")[2]
+                assert schemas[item]["properties"], name
+    assert lists > 25
+
+
 def test_every_link_leads_to_an_operation_with_all_that_its_path_needs(told: Document) -> None:
     known = {operation["operationId"]: operation for _, operation in operations(told)}
     links = [

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Generic, Protocol, TypeVar
 
+import msgspec
 from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
@@ -19,6 +20,7 @@ from vault.services.idempotency import Idempotency
 from vault.services.sessions import Session
 
 AnyRequest = Request[Any, Any, Any]
+T = TypeVar("T")
 
 
 class Token(Protocol):
@@ -80,9 +82,16 @@ async def keep_to_key(request: AnyRequest, *, with_body: bool) -> uuid.UUID:
     return found
 
 
-def listed(page: Page) -> Response[dict[str, Any]]:
-    """A list's answer: ``{"items", "next"}``."""
-    return Response({"items": page.items, "next": page.next}, headers={"Vault-Log-Entry": page.promise})
+class Listed(msgspec.Struct, Generic[T], frozen=True):
+    """A page of a list; ``next`` is the ``cursor`` of the page after it."""
+
+    items: list[T]
+    next: str | None
+
+
+def listed(page: Page[T]) -> Response[Listed[T]]:
+    """A list's answer."""
+    return Response(Listed(page.items, page.next), headers={"Vault-Log-Entry": page.promise})
 
 
 def confirmed_classes(request: AnyRequest) -> list[str]:

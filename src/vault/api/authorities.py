@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 import msgspec
 from litestar import Response, Router, delete, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 
-from vault.api.asking import AnyRequest, Cursor, Limit, id_for, listed, secret_of
+from vault.api.asking import AnyRequest, Cursor, Limit, Listed, id_for, listed, secret_of
 from vault.api.session import require_token_or_session
 from vault.api.strict import read_strictly, require_plain
 from vault.model import CaseId
-from vault.services.authorities import Authorities, AuthorityView, NewAuthority
+from vault.services.authorities import Authorities, AuthorityView, Mandate, NewAuthority
 from vault.web.session import require_client
 
 
@@ -33,7 +32,7 @@ def authorities_router(authorities: Authorities) -> Router:
 
 def _own(authorities: Authorities) -> list[HTTPRouteHandler]:
     @get("/authorities")
-    async def mine(request: AnyRequest, cursor: Cursor = None, limit: Limit = 50) -> Response[dict[str, Any]]:
+    async def mine(request: AnyRequest, cursor: Cursor = None, limit: Limit = 50) -> Response[Listed[AuthorityView]]:
         """Who may act for the client, ended ones too."""
         return listed(await authorities.given(secret_of(request), after=cursor, limit=limit))
 
@@ -62,9 +61,9 @@ def _own(authorities: Authorities) -> list[HTTPRouteHandler]:
         return Response(None, headers={"Vault-Log-Entry": done.promise})
 
     @get("/mandates")
-    async def mandates(request: AnyRequest) -> Response[dict[str, Any]]:
+    async def mandates(request: AnyRequest) -> Response[Listed[Mandate]]:
         """For whom the person who signed in may act; who acts is chosen on the page /sign-in/act-for."""
-        return Response({"items": await authorities.mandates(secret_of(request)), "next": None})
+        return Response(Listed(await authorities.mandates(secret_of(request)), None))
 
     return [mine, give, end, bar, unbar, mandates]
 
@@ -73,7 +72,7 @@ def _kept(authorities: Authorities) -> list[HTTPRouteHandler]:
     @get("/cases/{case:uuid}/authorities")
     async def of_case(
         request: AnyRequest, case: FromPath[uuid.UUID], cursor: Cursor = None, limit: Limit = 50
-    ) -> Response[dict[str, Any]]:
+    ) -> Response[Listed[AuthorityView]]:
         """Who may act for the case's client, as far as this case goes."""
         return listed(await authorities.of_case(secret_of(request), CaseId(case), after=cursor, limit=limit))
 

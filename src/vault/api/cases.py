@@ -10,10 +10,10 @@ from litestar import Response, Router, delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 
-from vault.api.asking import AnyRequest, Cursor, Limit, id_for, listed, require_token, secret_of
+from vault.api.asking import AnyRequest, Cursor, Limit, Listed, id_for, listed, require_token, secret_of
 from vault.api.strict import read_strictly, require_plain
 from vault.model import CaseId, ClientId
-from vault.services.cases import Cases, CaseView, MemberView, NewClient
+from vault.services.cases import Cases, CaseView, InboxNotice, MemberView, NewClient
 from vault.services.persons import ClientChange, Persons
 
 
@@ -75,7 +75,7 @@ def _case_handlers(cases: Cases) -> list[HTTPRouteHandler]:
         return Response(OpenedCase(id=opened.id, state=opened.state), headers={"Vault-Log-Entry": opened.promise})
 
     @get("/cases")
-    async def list_cases(request: AnyRequest, cursor: Cursor = None, limit: Limit = 50) -> Response[dict[str, Any]]:
+    async def list_cases(request: AnyRequest, cursor: Cursor = None, limit: Limit = 50) -> Response[Listed[CaseView]]:
         """The caller's cases, by id."""
         return listed(await cases.list_cases(secret_of(request), after=cursor, limit=limit))
 
@@ -97,7 +97,7 @@ def _case_handlers(cases: Cases) -> list[HTTPRouteHandler]:
 
 def _client_handlers(cases: Cases, persons: Persons) -> list[HTTPRouteHandler]:
     @post("/clients/find", status_code=200)
-    async def find_client(request: AnyRequest, data: JSONBody[FindClient]) -> Response[dict[str, Any]]:
+    async def find_client(request: AnyRequest, data: JSONBody[FindClient]) -> Response[Listed[CaseView]]:
         """The caller's cases of the person with this code; the code travels in the body, never in a URL."""
         return listed(await cases.find_cases(secret_of(request), data.personal_identity_code))
 
@@ -138,7 +138,7 @@ def _member_handlers(cases: Cases) -> list[HTTPRouteHandler]:
 
 def _inbox_handlers(cases: Cases) -> list[HTTPRouteHandler]:
     @get("/inbox")
-    async def inbox(request: AnyRequest, cursor: Cursor = None, limit: Limit = 50) -> Response[dict[str, Any]]:
+    async def inbox(request: AnyRequest, cursor: Cursor = None, limit: Limit = 50) -> Response[Listed[InboxNotice]]:
         """Notices to the caller's agency, without content."""
         return listed(await cases.inbox(secret_of(request), after=cursor, limit=limit))
 

@@ -8,11 +8,11 @@ from typing import Any
 from litestar import Response, Router, get, post
 from litestar.params import FromPath, JSONBody
 
-from vault.api.asking import AnyRequest, Cursor, Limit, id_for, listed, require_token, secret_of
+from vault.api.asking import AnyRequest, Cursor, Limit, Listed, id_for, listed, require_token, secret_of
 from vault.api.session import require_token_or_session
 from vault.api.strict import read_strictly, require_plain
 from vault.model import CaseId, ConsentId
-from vault.services.consents import Asking, Consents, Explained, NewConsent, Withdrawing
+from vault.services.consents import Asking, Consents, ConsentView, Explained, NewConsent, Withdrawing
 
 _BY_TOKEN = [require_token, require_plain]
 _BY_ANYBODY = [require_token_or_session, require_plain]
@@ -33,7 +33,7 @@ def consents_router(consents: Consents) -> Router:
     @get("/cases/{case:uuid}/consents", guards=_BY_TOKEN)
     async def list_consents(
         request: AnyRequest, case: FromPath[uuid.UUID], cursor: Cursor = None, limit: Limit = 50
-    ) -> Response[dict[str, Any]]:
+    ) -> Response[Listed[ConsentView]]:
         """The coordinator sees every clause, an agency those that name it."""
         return listed(await consents.list_consents(secret_of(request), CaseId(case), after=cursor, limit=limit))
 

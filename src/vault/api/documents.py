@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from litestar import Response, Router, get, post, put
@@ -14,7 +14,17 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from vault.api.asking import AnyRequest, Cursor, Limit, confirmed_classes, id_for, listed, require_token, secret_of
+from vault.api.asking import (
+    AnyRequest,
+    Cursor,
+    Limit,
+    Listed,
+    confirmed_classes,
+    id_for,
+    listed,
+    require_token,
+    secret_of,
+)
 from vault.api.release import ReleaseResponse, release_to
 from vault.api.strict import read_strictly, require_plain
 from vault.errors import InvalidInput
@@ -71,7 +81,7 @@ def _paper_handlers(documents: Documents) -> list[HTTPRouteHandler]:
         cursor: Cursor = None,
         limit: Limit = 50,
         kind: TypeFilter = None,
-    ) -> Response[dict[str, Any]]:
+    ) -> Response[Listed[DocumentView]]:
         """The documents that the caller may read now, and those it filed; nothing else is counted."""
         return listed(
             await documents.list_documents(secret_of(request), CaseId(case), after=cursor, limit=limit, kind=kind)

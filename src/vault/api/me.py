@@ -12,7 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from vault.api.asking import AnyRequest, Cursor, Limit, id_for, listed, secret_of
+from vault.api.asking import AnyRequest, Cursor, Limit, Listed, id_for, listed, secret_of
 from vault.api.release import ReleaseResponse, release_to
 from vault.api.strict import read_strictly, require_plain
 from vault.model import CaseId, ConsentId, DocumentId
@@ -77,7 +77,7 @@ def _self_handlers(mine: Mine) -> list[HTTPRouteHandler]:
         return Response({"language": data.language}, headers={"Vault-Log-Entry": acted.promise})
 
     @get("/cases")
-    async def list_my_cases(request: AnyRequest, cursor: Cursor = None, limit: Limit = 50) -> Response[dict[str, Any]]:
+    async def list_my_cases(request: AnyRequest, cursor: Cursor = None, limit: Limit = 50) -> Response[Listed[MyCase]]:
         """Your cases, archived ones too: how each stands, who answers for it, who takes part."""
         return listed(await mine.cases(secret_of(request), after=cursor, limit=limit))
 
@@ -102,7 +102,7 @@ def _document_handlers(mine: Mine, documents: Documents) -> list[HTTPRouteHandle
     @get("/documents")
     async def list_my_documents(
         request: AnyRequest, case: OfCase = None, cursor: Cursor = None, limit: Limit = 50
-    ) -> Response[dict[str, Any]]:
+    ) -> Response[Listed[MyDocument]]:
         """Your papers, received ones too. What waits for a check says until when, what is withheld says by which provision."""
         return listed(await mine.documents(secret_of(request), case=_case(case), after=cursor, limit=limit))
 
@@ -131,7 +131,7 @@ def _consent_handlers(mine: Mine, consents: Consents) -> list[HTTPRouteHandler]:
     @get("/consents")
     async def list_my_consents(
         request: AnyRequest, case: OfCase = None, cursor: Cursor = None, limit: Limit = 50
-    ) -> Response[dict[str, Any]]:
+    ) -> Response[Listed[MyConsent]]:
         """Your written consents: every clause, whether it is in force and if not why, and what happened to it."""
         return listed(await mine.consents(secret_of(request), case=_case(case), after=cursor, limit=limit))
 
@@ -161,7 +161,7 @@ def _prohibition_handlers(mine: Mine) -> list[HTTPRouteHandler]:
     @get("/prohibitions")
     async def list_my_prohibitions(
         request: AnyRequest, cursor: Cursor = None, limit: Limit = 50
-    ) -> Response[dict[str, Any]]:
+    ) -> Response[Listed[MyProhibition]]:
         """Your prohibitions, ended ones too."""
         return listed(await mine.prohibitions(secret_of(request), after=cursor, limit=limit))
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated, Any
+from typing import Annotated
 
+import msgspec
 from litestar import Response, Router, get
 from litestar.params import FromPath, QueryParameter
 
-from vault.api.asking import AnyRequest, Cursor, Limit, listed, require_token, secret_of
+from vault.api.asking import AnyRequest, Cursor, Limit, Listed, listed, require_token, secret_of
 from vault.api.strict import read_strictly, require_plain
 from vault.model import CaseId
-from vault.services.openings import Looking, Openings
+from vault.services.openings import Looking, Opening, Openings
 from vault.web.session import require_client, session_of
 
 FromDay = Annotated[str | None, QueryParameter(name="from", required=False)]
@@ -35,7 +36,7 @@ def openings_router(openings: Openings) -> Router:
         newest: Newest = False,
         cursor: Cursor = None,
         limit: Limit = 100,
-    ) -> Response[dict[str, Any]]:
+    ) -> Response[Listed[Opening]]:
         """Openings and other acts on the case, for the coordinator."""
         looking = Looking(from_day=from_day, until_day=until_day, newest=newest, after=cursor, limit=limit)
         return listed(await openings.of_case(secret_of(request), CaseId(case), looking))
@@ -43,6 +44,15 @@ def openings_router(openings: Openings) -> Router:
     return Router(
         "/v1", guards=[require_token, require_plain], before_request=read_strictly, tags=["log"], route_handlers=[log]
     )
+
+
+class MyLogPage(msgspec.Struct, frozen=True):
+    """A page of the client's log, which begins on the day ``since``; ``older`` says that there is more before it."""
+
+    items: tuple[Opening, ...]
+    next: uuid.UUID | None
+    since: str
+    older: bool
 
 
 def my_log_router(openings: Openings) -> Router:
@@ -60,7 +70,7 @@ def my_log_router(openings: Openings) -> Router:
         newest: Newest = False,
         cursor: Cursor = None,
         limit: Limit = 100,
-    ) -> Response[dict[str, Any]]:
+    ) -> Response[MyLogPage]:
         """Who opened what of yours, and what was asked and not given; your own reads with `own=true`.
 
         It reaches back two years (`since`); `older` says that there is more, which is given on request (FI 703/2023 §11).
@@ -70,7 +80,7 @@ def my_log_router(openings: Openings) -> Router:
         seen = await openings.mine(
             secret_of(request), looking, case=of_case, own=own, older=older, language=session_of(request).language
         )
-        body = {"items": seen.items, "next": seen.next, "since": seen.since, "older": seen.older}
+        body = MyLogPage(seen.items, seen.next, seen.since, older=seen.older)
         return Response(body, headers={"Vault-Log-Entry": seen.promise})
 
     return Router(

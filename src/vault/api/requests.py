@@ -10,13 +10,14 @@ from litestar import Response, Router, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 
-from vault.api.asking import AnyRequest, Cursor, Limit, id_for, listed, secret_of
+from vault.api.asking import AnyRequest, Cursor, Limit, Listed, id_for, listed, secret_of
 from vault.api.restrictions import restriction_handlers
 from vault.api.session import require_token_or_session
 from vault.api.strict import read_strictly, require_plain
 from vault.model import DocumentId
-from vault.services.desk import Desk, Judge, Recorded
-from vault.services.misfiled import MisfiledDesk
+from vault.services.desk import Desk, DeskClient, DeskRequest, Judge, JudgeFound, NameFound, Recorded
+from vault.services.misfiled import Damaged, Difference, Misfiled, MisfiledDesk
+from vault.services.request_views import RequestView
 from vault.services.requests import NewRequest, Requests
 from vault.services.restrictions import Restrictions
 from vault.services.withholding import DocumentDecision, Withholding
@@ -103,7 +104,7 @@ def my_requests_router(requests: Requests) -> Router:
     @get("/")
     async def list_my_requests(
         request: AnyRequest, cursor: Cursor = None, limit: Limit = 50
-    ) -> Response[dict[str, Any]]:
+    ) -> Response[Listed[RequestView]]:
         """The person's requests, by id."""
         return listed(await requests.list_mine(secret_of(request), after=cursor, limit=limit))
 
@@ -149,7 +150,7 @@ def desk_router(desk: Desk, withholding: Withholding, misfiled: MisfiledDesk, re
 
 def _queue(desk: Desk) -> list[HTTPRouteHandler]:
     @get("/requests")
-    async def queue(request: AnyRequest, which: Which = "running") -> Response[dict[str, Any]]:
+    async def queue(request: AnyRequest, which: Which = "running") -> Response[Listed[DeskRequest]]:
         """Requests that run, the most urgent first; or, with which=ended, those that were answered, the newest first."""
         return listed(await desk.queue(secret_of(request), running=which == "running"))
 
@@ -160,11 +161,11 @@ def _queue(desk: Desk) -> list[HTTPRouteHandler]:
         return Response({"id": made.id, "due_on": made.due_on}, headers={"Vault-Log-Entry": made.promise})
 
     @post("/requests/find-client", status_code=200)
-    async def find_person(request: AnyRequest, data: JSONBody[FindPerson]) -> dict[str, Any]:
+    async def find_person(request: AnyRequest, data: JSONBody[FindPerson]) -> Listed[DeskClient]:
         """The person of a code or a case, if the officer's agency answers for records about them."""
         if data.case is not None:
-            return {"items": await desk.get_client(secret_of(request), data.case), "next": None}
-        return {"items": await desk.find_client(secret_of(request), data.personal_identity_code or ""), "next": None}
+            return Listed(await desk.get_client(secret_of(request), data.case), None)
+        return Listed(await desk.find_client(secret_of(request), data.personal_identity_code or ""), None)
 
     @get("/requests/{asked:uuid}")
     async def get_request(request: AnyRequest, asked: FromPath[uuid.UUID]) -> Response[Any]:
@@ -173,16 +174,16 @@ def _queue(desk: Desk) -> list[HTTPRouteHandler]:
         return Response(whole, headers={"Vault-Log-Entry": promise})
 
     @get("/requests/{asked:uuid}/names")
-    async def get_names(request: AnyRequest, asked: FromPath[uuid.UUID]) -> Response[dict[str, Any]]:
+    async def get_names(request: AnyRequest, asked: FromPath[uuid.UUID]) -> Response[Listed[NameFound]]:
         """The professionals in the part of the log that is asked for; their names are opened for this request alone."""
         found, promise = await desk.names(secret_of(request), asked)
-        return Response({"items": found, "next": None}, headers={"Vault-Log-Entry": promise})
+        return Response(Listed(found, None), headers={"Vault-Log-Entry": promise})
 
     @get("/requests/{asked:uuid}/judges")
-    async def get_judges(request: AnyRequest, asked: FromPath[uuid.UUID]) -> Response[dict[str, Any]]:
+    async def get_judges(request: AnyRequest, asked: FromPath[uuid.UUID]) -> Response[Listed[JudgeFound]]:
         """Who of the controller's professionals may judge for a running request whether somebody's health is at stake."""
         found, promise = await desk.judges(secret_of(request), asked)
-        return Response({"items": found, "next": None}, headers={"Vault-Log-Entry": promise})
+        return Response(Listed(found, None), headers={"Vault-Log-Entry": promise})
 
     return [queue, record_request, find_person, get_request, get_names, get_judges]
 
@@ -262,7 +263,9 @@ def _papers(desk: Desk, withholding: Withholding) -> list[HTTPRouteHandler]:
 
 def _corrections(misfiled: MisfiledDesk) -> list[HTTPRouteHandler]:
     @get("/misfiled")
-    async def list_misfiled(request: AnyRequest, cursor: Cursor = None, limit: Limit = 50) -> Response[dict[str, Any]]:
+    async def list_misfiled(
+        request: AnyRequest, cursor: Cursor = None, limit: Limit = 50
+    ) -> Response[Listed[Misfiled]]:
         """Papers that were said to be another person's and wait for a decision."""
         return listed(await misfiled.list_misfiled(secret_of(request), after=cursor, limit=limit))
 
@@ -281,14 +284,14 @@ def _corrections(misfiled: MisfiledDesk) -> list[HTTPRouteHandler]:
         return Response({"id": document, "decision": data.decision}, headers={"Vault-Log-Entry": done.promise})
 
     @get("/damaged")
-    async def list_damaged(request: AnyRequest, cursor: Cursor = None, limit: Limit = 50) -> Response[dict[str, Any]]:
+    async def list_damaged(request: AnyRequest, cursor: Cursor = None, limit: Limit = 50) -> Response[Listed[Damaged]]:
         """Papers that an export had to leave out since what is stored of them cannot be read."""
         return listed(await misfiled.list_damaged(secret_of(request), after=cursor, limit=limit))
 
     @get("/differences")
     async def list_differences(
         request: AnyRequest, cursor: Cursor = None, limit: Limit = 50
-    ) -> Response[dict[str, Any]]:
+    ) -> Response[Listed[Difference]]:
         """What was given of persons at a case's opening differently from what is registered."""
         return listed(await misfiled.list_differences(secret_of(request), after=cursor, limit=limit))
 

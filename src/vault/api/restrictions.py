@@ -10,7 +10,8 @@ from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 
-from vault.api.asking import AnyRequest, listed, secret_of
+from vault.api.asking import AnyRequest, Listed, listed, secret_of
+from vault.services.desk import DeskRequest
 from vault.services.restrictions import Restrictions
 
 
@@ -23,7 +24,7 @@ class EndingNotice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def restriction_handlers(restrictions: Restrictions) -> list[HTTPRouteHandler]:
     @get("/restrictions")
-    async def list_restrictions(request: AnyRequest) -> Response[dict[str, Any]]:
+    async def list_restrictions(request: AnyRequest) -> Response[Listed[DeskRequest]]:
         """Restrictions that bind now, the oldest first, at most 200."""
         return listed(await restrictions.in_force(secret_of(request)))
 

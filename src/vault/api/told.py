@@ -8,6 +8,7 @@ Source: OpenAPI 3.1; RFC 9457; design.md §4.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ Document = dict[str, Any]
 
 CONTENT: Final = "/v1/documents/{document}/content"
 FORM: Final = "application/x-www-form-urlencoded"
+_LISTED: Final = re.compile(r"Listed_(?:\w+\.)*(\w+)_")
 METHODS: Final = ("get", "put", "post", "patch", "delete")
 OPEN: Final = ("/v1/log/", "/health/", "/oauth/", "/.well-known/", "/schema")
 # Asked by an agency with its token, or by the client in their session.
@@ -75,7 +77,7 @@ class CompletedDocument(JsonRenderPlugin):
 
 def completed(document: Document) -> Document:
     """The framework's document with security, refusals, header fields, raw bodies and links; the given one stays as it is."""
-    told = copy.deepcopy(document)
+    told = _named(copy.deepcopy(document))
     schemas = told["components"]["schemas"]
     told["components"]["securitySchemes"]["session"] = {"type": "apiKey", "in": "cookie", "name": "__Host-vault"}
     _, ours = msgspec.json.schema_components([Problem], ref_template="#/components/schemas/{name}")
@@ -97,6 +99,16 @@ def completed(document: Document) -> Document:
     tell_words(told)
     tell_links(told)
     return told
+
+
+def _named(told: Document) -> Document:
+    """Name the lists by what they list: the framework names a generic struct by the whole path of its parameter."""
+    text = msgspec.json.encode(told).decode()
+    for name in told["components"]["schemas"]:
+        if listed := _LISTED.fullmatch(name):
+            text = text.replace(f'/{name}"', f'/{listed[1]}List"').replace(f'"{name}":', f'"{listed[1]}List":')
+    named: Document = msgspec.json.decode(text)
+    return named
 
 
 def _operations(told: Document) -> Iterator[tuple[str, str, Document]]:

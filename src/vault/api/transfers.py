@@ -10,8 +10,10 @@ from litestar import Response, Router, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 
-from vault.api.asking import AnyRequest, Cursor, Limit, listed, require_token, secret_of
+from vault.api.asking import AnyRequest, Cursor, Limit, Listed, listed, require_token, secret_of
 from vault.api.strict import read_strictly, require_plain
+from vault.services.cases import Page
+from vault.services.transfer_views import ArchiveRequestView, TransferView, WholeTransfer
 from vault.services.transfers import Transfers
 
 
@@ -46,9 +48,12 @@ def archive_requests_router(transfers: Transfers) -> Router:
     """All routes below /v1/archive-requests."""
 
     @get("/")
-    async def list_requests(request: AnyRequest, cursor: Cursor = None, limit: Limit = 50) -> Response[dict[str, Any]]:
+    async def list_requests(
+        request: AnyRequest, cursor: Cursor = None, limit: Limit = 50
+    ) -> Response[Listed[ArchiveRequestView]]:
         """What people asked for that the caller's archive has, with the day by which each is answered."""
-        return listed(await transfers.list_requests(secret_of(request), after=cursor, limit=limit))
+        page = await transfers.list_requests(secret_of(request), after=cursor, limit=limit)
+        return listed(Page(msgspec.convert(page.items, list[ArchiveRequestView]), page.next, page.promise))
 
     @post("/{asked:uuid}/answer", status_code=200)
     async def answer(
@@ -68,13 +73,18 @@ def archive_requests_router(transfers: Transfers) -> Router:
 
 def _read_handlers(transfers: Transfers) -> list[HTTPRouteHandler]:
     @get("/")
-    async def list_transfers(request: AnyRequest, cursor: Cursor = None, limit: Limit = 50) -> Response[dict[str, Any]]:
+    async def list_transfers(
+        request: AnyRequest, cursor: Cursor = None, limit: Limit = 50
+    ) -> Response[Listed[TransferView]]:
         """The transfers of the caller's archive."""
-        return listed(await transfers.list_transfers(secret_of(request), after=cursor, limit=limit))
+        page = await transfers.list_transfers(secret_of(request), after=cursor, limit=limit)
+        return listed(Page(msgspec.convert(page.items, list[TransferView]), page.next, page.promise))
 
     @get("/{transfer:uuid}")
-    async def get_transfer(request: AnyRequest, transfer: FromPath[uuid.UUID]) -> Response[dict[str, Any]]:
-        return _answer(await transfers.get(secret_of(request), transfer))
+    async def get_transfer(request: AnyRequest, transfer: FromPath[uuid.UUID]) -> Response[WholeTransfer]:
+        """One transfer with its history and its receipt."""
+        view, promise = await transfers.get(secret_of(request), transfer)
+        return Response(msgspec.convert(view, WholeTransfer), headers={"Vault-Log-Entry": promise})
 
     return [list_transfers, get_transfer]
 

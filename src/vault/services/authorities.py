@@ -98,13 +98,15 @@ class Authorities:
         self._door = door
         self._keyring = keyring
 
-    async def given(self, secret: TokenSecret, *, after: uuid.UUID | None = None, limit: int = MOST) -> Page:
+    async def given(
+        self, secret: TokenSecret, *, after: uuid.UUID | None = None, limit: int = MOST
+    ) -> Page[AuthorityView]:
         """Who may act for the client whose session asks, ended ones too."""
         return self._page(await self._list(secret, "my-authorities", after=after, limit=limit))
 
     async def of_case(
         self, secret: TokenSecret, case: CaseId, *, after: uuid.UUID | None = None, limit: int = MOST
-    ) -> Page:
+    ) -> Page[AuthorityView]:
         """Who may act for a case's client: for its coordinator, and a records officer of its controller."""
         return self._page(await self._list(secret, "authorities", case=case, after=after, limit=limit))
 
@@ -168,7 +170,7 @@ class Authorities:
             secret, Act.LIST, case=case, about={"target": target, "after": after, "limit": limit}
         )
 
-    def _page(self, listed: Clearance) -> Page:
+    def _page(self, listed: Clearance) -> Page[AuthorityView]:
         views = [authority_view(self._keyring, listed, item) for item in _items(listed)]
         return page_of(views, listed.facts, self._door.promise(listed.entry, listed.leaf, listed.at))
 

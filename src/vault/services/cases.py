@@ -6,7 +6,7 @@ import base64
 import datetime as dt
 import re
 import uuid
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -18,6 +18,7 @@ from vault.rules.days import eighteenth_birthday, helsinki_day, parse_day
 from vault.rules.identity_code import parse_identity_code, require_same_birth
 from vault.services.ids import timeless_id
 
+T = TypeVar("T")
 _TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 """RFC 5646 §2.1, roughly; it stands in clear, so it has no room for a name."""
 
@@ -77,15 +78,26 @@ class Opened(msgspec.Struct, frozen=True):
     promise: str
 
 
-class Page(msgspec.Struct, frozen=True):
+class InboxNotice(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Something that an agency is told, without content; what it is about is named by its id."""
+
+    id: uuid.UUID
+    kind: str
+    recorded_at: str
+    case: uuid.UUID | None = None
+    consent: uuid.UUID | None = None
+    document: uuid.UUID | None = None
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
     """One page of a list, and the entry that logged it; ``next`` is the cursor of the page after it."""
 
-    items: list[Any]
+    items: list[T]
     next: str | None
     promise: str
 
 
-def page_of(items: list[Any], facts: dict[str, Any], promise: str) -> Page:
+def page_of(items: list[T], facts: dict[str, Any], promise: str) -> Page[T]:
     """A page from what the door listed; the cursor is the last item's id."""
     following = facts["items"][-1]["id"] if facts.get("more") and facts["items"] else None
     return Page(items=items, next=following, promise=promise)
@@ -164,12 +176,12 @@ class Cases:
     def _code_mac(self, found: Clearance, code: str | None) -> bytes | None:
         return None if code is None else self._keyring.lookup(found, "code", code)
 
-    async def list_cases(self, secret: TokenSecret, *, after: uuid.UUID | None, limit: int) -> Page:
+    async def list_cases(self, secret: TokenSecret, *, after: uuid.UUID | None, limit: int) -> Page[CaseView]:
         """The caller's cases, by id."""
         listed = await self._door.ask(secret, Act.LIST, about={"target": "cases", "after": after, "limit": limit})
         return self._case_page(listed)
 
-    async def find_cases(self, secret: TokenSecret, code: str) -> Page:
+    async def find_cases(self, secret: TokenSecret, code: str) -> Page[CaseView]:
         """The caller's cases of the person with this code; a person without any is an empty list, as is an unknown one."""
         try:
             parsed = parse_identity_code(code)
@@ -218,17 +230,17 @@ class Cases:
         """End a membership today; what it opened is closed at once."""
         return await self._door.act("member_end", secret, case, member)
 
-    async def inbox(self, secret: TokenSecret, *, after: uuid.UUID | None, limit: int) -> Page:
+    async def inbox(self, secret: TokenSecret, *, after: uuid.UUID | None, limit: int) -> Page[InboxNotice]:
         """Notices to the caller's agency that nobody there has acknowledged."""
         listed = await self._door.ask(secret, Act.LIST, about={"target": "inbox", "after": after, "limit": limit})
-        items = [{k: v for k, v in item.items() if v is not None} for item in _items(listed)]
-        return page_of(items, listed.facts, self._door.promise(listed.entry, listed.leaf, listed.at))
+        notices = msgspec.convert(_items(listed), list[InboxNotice])
+        return page_of(notices, listed.facts, self._door.promise(listed.entry, listed.leaf, listed.at))
 
     async def acknowledge(self, secret: TokenSecret, notice: uuid.UUID) -> Done:
         """Take note of a notice for the caller's agency."""
         return await self._door.act("notice_acknowledge", secret, notice)
 
-    def _case_page(self, listed: Clearance) -> Page:
+    def _case_page(self, listed: Clearance) -> Page[CaseView]:
         views = [self._case(listed, item) for item in _items(listed)]
         return page_of(views, listed.facts, self._door.promise(listed.entry, listed.leaf, listed.at))
 

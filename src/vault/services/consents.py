@@ -89,6 +89,44 @@ class Recorded(msgspec.Struct, frozen=True):
     promise: str
 
 
+class Signed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """In which capacity it was signed; by whom, for the coordinator."""
+
+    capacity: str
+    name: str | None = None
+
+
+class HowVerified(msgspec.Struct, frozen=True):
+    """How the signature was verified."""
+
+    how: str
+
+
+class Clause(Provision, frozen=True, kw_only=True):
+    """A provision as it was recorded, numbered as on the form."""
+
+    number: int
+    withdrawn_at: str | None
+
+
+class ConsentView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A consent as an agency sees it: with the clauses that name it, or, for the coordinator, with all."""
+
+    id: ConsentId
+    form: DocumentId
+    signed_on: str
+    language: str
+    signed_by: Signed
+    verified: HowVerified
+    valid_from: str
+    valid_until: str | None
+    replaces: ConsentId | None
+    recorded_at: str
+    in_force: bool
+    provisions: list[Clause]
+    form_sha256: str | None = None
+
+
 class Consents:
     """The acts on consents; ``door`` decides each."""
 
@@ -135,7 +173,9 @@ class Consents:
         about = ConsentAbout(signed_by=new.signed_by.name.strip(), form_sha256=digest.hex())
         return self._keyring.seal(cleared, register, f"consent.about|{consent}", msgspec.json.encode(about))
 
-    async def list_consents(self, secret: TokenSecret, case: CaseId, *, after: uuid.UUID | None, limit: int) -> Page:
+    async def list_consents(
+        self, secret: TokenSecret, case: CaseId, *, after: uuid.UUID | None, limit: int
+    ) -> Page[ConsentView]:
         """The consents of a case: the coordinator sees all, an agency the clauses that name it."""
         listed = await self._door.ask(
             secret, Act.LIST, case=case, about={"target": "consents", "after": after, "limit": limit}
@@ -145,7 +185,7 @@ class Consents:
         views = [self._view(listed, register, item) for item in items]
         return page_of(views, listed.facts, self._door.promise(listed.entry, listed.leaf, listed.at))
 
-    def _view(self, listed: Clearance, register: str, item: dict[str, Any]) -> dict[str, Any]:
+    def _view(self, listed: Clearance, register: str, item: dict[str, Any]) -> ConsentView:
         view: dict[str, Any] = {
             "id": item["id"], "form": item["form"], "signed_on": item["signed_on"], "language": item["language"],
             "signed_by": {"capacity": item["capacity"]}, "verified": {"how": item["verified_how"]}, "valid_from": item["valid_from"],
@@ -156,7 +196,7 @@ class Consents:
             opened = self._keyring.open(listed, register, f"consent.about|{item['id']}", unbase64(item["about"]))
             about = msgspec.json.decode(opened, type=ConsentAbout)
             view["signed_by"]["name"], view["form_sha256"] = about.signed_by, about.form_sha256
-        return view
+        return msgspec.convert(view, ConsentView)
 
     async def withdraw(
         self, secret: TokenSecret, consent: ConsentId, withdrawal: uuid.UUID, wish: Withdrawing

@@ -178,7 +178,7 @@ class Desk:
         sealed = seal_asked(self._keyring, listed, str(recorded.client), request, new)
         return await put_request(self._door, secret, request, recorded.client, new, about, sealed)
 
-    async def queue(self, secret: TokenSecret, *, running: bool = True) -> Page:
+    async def queue(self, secret: TokenSecret, *, running: bool = True) -> Page[DeskRequest]:
         """What runs, the most urgent first (or what was answered, the newest first), at most 200: each a DeskRequest."""
         listed = await self._door.ask(secret, Act.LIST, about={"target": "requests", "running": running, "limit": 200})
         today = helsinki_day(listed.at)

@@ -299,7 +299,7 @@ class Documents:
 
     async def list_documents(
         self, secret: TokenSecret, case: CaseId, *, after: uuid.UUID | None, limit: int, kind: str | None
-    ) -> Page:
+    ) -> Page[DocumentView]:
         """The documents of a case that the caller may read, and those it filed itself; what it may not see is not counted."""
         if kind is not None:
             require_code("document-type", kind, "type")

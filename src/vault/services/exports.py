@@ -125,7 +125,7 @@ class Outlook(msgspec.Struct, frozen=True):
 class ExportPage(msgspec.Struct, frozen=True):
     """A page of the client's exports, and what one of this moment would hold."""
 
-    page: Page
+    page: Page[ExportView]
     outlook: Outlook
 
 
@@ -196,7 +196,7 @@ class Exports:
         listed = await self.door.ask(secret, Act.LIST, about=about)
         items = [export_view(item) for item in msgspec.convert(listed.facts["items"], list[dict[str, Any]])]
         promise = self.door.promise(listed.entry, listed.leaf, listed.at)
-        return ExportPage(page_of(list(items), listed.facts, promise), outlook_of(listed.facts))
+        return ExportPage(page_of(items, listed.facts, promise), outlook_of(listed.facts))
 
     async def get(self, secret: TokenSecret, export: uuid.UUID) -> tuple[ExportView, str]:
         """One export. Raises: Hidden for one that is not theirs, or that they removed."""

@@ -7,7 +7,7 @@ Source: design.md §3.3, §4 (/v1/me); domain.md §7, §9; promises P6, P9.
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -33,6 +33,7 @@ from vault.services.mine_views import (
     Withheld,
 )
 
+T = TypeVar("T")
 Item = dict[str, Any]
 MOST = 200
 """The longest page of a list."""
@@ -73,7 +74,7 @@ class Mine:
             given = msgspec.to_builtins(msgspec.json.decode(about, type=CaseGiven))
         return msgspec.convert(item | given | {"kept": True}, MySelf), self._promise(listed)
 
-    async def cases(self, secret: TokenSecret, *, after: uuid.UUID | None = None, limit: int = MOST) -> Page:
+    async def cases(self, secret: TokenSecret, *, after: uuid.UUID | None = None, limit: int = MOST) -> Page[MyCase]:
         """The client's cases as MyCase, by id: archived ones too, with where they went."""
         listed = await self._ask(secret, "my-cases", after=after, limit=limit)
         return self._page(listed, [self._case(listed, item) for item in _items(listed)])
@@ -85,7 +86,7 @@ class Mine:
 
     async def documents(
         self, secret: TokenSecret, *, case: CaseId | None = None, after: uuid.UUID | None = None, limit: int = MOST
-    ) -> Page:
+    ) -> Page[MyDocument]:
         """The client's papers as MyDocument, by id, of all cases or of one: also those that wait, are withheld or archived."""
         listed = await self._ask(secret, "my-documents", case=case, after=after, limit=limit)
         return self._page(listed, [self._document(listed, item) for item in _items(listed)])
@@ -97,7 +98,7 @@ class Mine:
 
     async def consents(
         self, secret: TokenSecret, *, case: CaseId | None = None, after: uuid.UUID | None = None, limit: int = MOST
-    ) -> Page:
+    ) -> Page[MyConsent]:
         """The client's consents as MyConsent, by id, with every clause and their history."""
         listed = await self._ask(secret, "my-consents", case=case, after=after, limit=limit)
         return self._page(listed, [self._consent(listed, item) for item in _items(listed)])
@@ -107,7 +108,9 @@ class Mine:
         listed = await self._ask(secret, "my-consents", one=consent)
         return self._consent(listed, _items(listed)[0]), self._promise(listed)
 
-    async def prohibitions(self, secret: TokenSecret, *, after: uuid.UUID | None = None, limit: int = MOST) -> Page:
+    async def prohibitions(
+        self, secret: TokenSecret, *, after: uuid.UUID | None = None, limit: int = MOST
+    ) -> Page[MyProhibition]:
         """The client's prohibitions as MyProhibition, by id, ended ones too."""
         listed = await self._ask(secret, "my-prohibitions", after=after, limit=limit)
         return self._page(listed, [_prohibition(item) for item in _items(listed)])
@@ -177,7 +180,7 @@ class Mine:
         asked = {"target": target, "limit": limit, **about}
         return await self._door.ask(secret, Act.LIST, case=case, document=document, about=asked)
 
-    def _page(self, listed: Clearance, views: list[Any]) -> Page:
+    def _page(self, listed: Clearance, views: list[T]) -> Page[T]:
         return page_of(views, listed.facts, self._promise(listed))
 
     def _promise(self, listed: Clearance) -> str:

@@ -104,12 +104,14 @@ class MisfiledDesk:
         self._keyring = keyring
         self._store = store
 
-    async def list_misfiled(self, secret: TokenSecret, *, after: uuid.UUID | None = None, limit: int = 50) -> Page:
+    async def list_misfiled(
+        self, secret: TokenSecret, *, after: uuid.UUID | None = None, limit: int = 50
+    ) -> Page[Misfiled]:
         """The misfiled papers that wait for a decision."""
         about = {"target": "misfiled", "after": after, "limit": limit}
         listed = await self._door.ask(secret, Act.LIST, about=about)
         views = [self._misfiled(item) for item in items_of(listed)]
-        return page_of(list(views), listed.facts, self._promise(listed))
+        return page_of(views, listed.facts, self._promise(listed))
 
     async def get_misfiled(self, secret: TokenSecret, document: uuid.UUID) -> tuple[Misfiled, str]:
         """One misfiled paper, decided or not, with everybody who opened it."""
@@ -128,18 +130,22 @@ class MisfiledDesk:
             await self._store.delete(name)
         return done
 
-    async def list_damaged(self, secret: TokenSecret, *, after: uuid.UUID | None = None, limit: int = 50) -> Page:
+    async def list_damaged(
+        self, secret: TokenSecret, *, after: uuid.UUID | None = None, limit: int = 50
+    ) -> Page[Damaged]:
         """The papers that an export could not read, until a later one has read them."""
         listed = await self._door.ask(secret, Act.LIST, about={"target": "damaged", "after": after, "limit": limit})
         views = msgspec.convert(items_of(listed), list[Damaged])
-        return page_of(list(views), listed.facts, self._promise(listed))
+        return page_of(views, listed.facts, self._promise(listed))
 
-    async def list_differences(self, secret: TokenSecret, *, after: uuid.UUID | None = None, limit: int = 50) -> Page:
+    async def list_differences(
+        self, secret: TokenSecret, *, after: uuid.UUID | None = None, limit: int = 50
+    ) -> Page[Difference]:
         """What was given of people differently from what is registered, and waits for a look."""
         about = {"target": "differences", "after": after, "limit": limit}
         listed = await self._door.ask(secret, Act.LIST, about=about)
         views = [self._difference(listed, item) for item in items_of(listed)]
-        return page_of(list(views), listed.facts, self._promise(listed))
+        return page_of(views, listed.facts, self._promise(listed))
 
     async def end_difference(self, secret: TokenSecret, difference: uuid.UUID, outcome: str) -> Done:
         """``kept``: what is registered stays; a code that was changed finds nobody any more.

@@ -104,14 +104,12 @@ class Openings:
     def __init__(self, door: Door) -> None:
         self._door = door
 
-    async def of_case(self, secret: TokenSecret, case: CaseId, looking: Looking) -> Page:
+    async def of_case(self, secret: TokenSecret, case: CaseId, looking: Looking) -> Page[Opening]:
         """What happened in a case, for its coordinator; the client's own reads and a representative's are not shown."""
         listed = await self._of_case(secret, case, looking)
-        items = msgspec.convert(listed.facts["items"], list[dict[str, Any]])
-        for item in items:
-            del item["case"]
-            item.pop("organisation", None)
-            item.pop("request", None)
+        found = msgspec.convert(listed.facts["items"], list[dict[str, Any]])
+        of_clients = {"case", "organisation", "request"}
+        items = [msgspec.convert({k: v for k, v in one.items() if k not in of_clients}, Opening) for one in found]
         following = _following(listed)
         return Page(items=items, next=str(following) if following else None, promise=self._promise(listed))
 

@@ -91,12 +91,14 @@ class Requests:
         sealed = seal_asked(self._keyring, listed, str(listed.facts["client"]), request, new)
         return await put_request(self._door, secret, request, None, new, days | {"language": language}, sealed)
 
-    async def list_mine(self, secret: TokenSecret, *, after: uuid.UUID | None = None, limit: int = 50) -> Page:
+    async def list_mine(
+        self, secret: TokenSecret, *, after: uuid.UUID | None = None, limit: int = 50
+    ) -> Page[RequestView]:
         """The person's requests, by id: what was asked, how it stands, until when."""
         listed = await self._door.ask(secret, Act.LIST, about={"target": "my-requests", "after": after, "limit": limit})
         today = helsinki_day(listed.at)
         views = [request_view(item, today) for item in items_of(listed)]
-        return page_of(list(views), listed.facts, self._door.promise(listed.entry, listed.leaf, listed.at))
+        return page_of(views, listed.facts, self._door.promise(listed.entry, listed.leaf, listed.at))
 
     async def get_mine(self, secret: TokenSecret, request: uuid.UUID) -> tuple[RequestView, str]:
         """One request with its texts, its written decisions, and who looked at what for it."""

@@ -28,7 +28,7 @@ class Restrictions:
         self._door = door
         self._keyring = keyring
 
-    async def in_force(self, secret: TokenSecret) -> Page:
+    async def in_force(self, secret: TokenSecret) -> Page[DeskRequest]:
         """Restrictions that bind now, the oldest first, at most 200: each a DeskRequest with its restriction."""
         listed = await self._door.ask(secret, Act.LIST, about={"target": "restrictions", "limit": MOST})
         items = []

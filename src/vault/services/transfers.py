@@ -65,7 +65,7 @@ class Transfers:
     def __init__(self, door: Door, claims: Claims, keyring: Keyring) -> None:
         self._door, self._claims, self._keyring = door, claims, keyring
 
-    async def list_transfers(self, secret: TokenSecret, *, after: uuid.UUID | None, limit: int) -> Page:
+    async def list_transfers(self, secret: TokenSecret, *, after: uuid.UUID | None, limit: int) -> Page[dict[str, Any]]:
         """The transfers of the caller's archive, by id."""
         about = {"target": "transfers", "after": after, "limit": limit}
         listed = await self._door.ask(secret, Act.LIST, about=about)
@@ -121,7 +121,7 @@ class Transfers:
         done = await self._door.act("transfer_reject", secret, transfer, sealed)
         return done.facts, done.promise
 
-    async def list_requests(self, secret: TokenSecret, *, after: uuid.UUID | None, limit: int) -> Page:
+    async def list_requests(self, secret: TokenSecret, *, after: uuid.UUID | None, limit: int) -> Page[dict[str, Any]]:
         """What people asked for that the caller's archive has by now, by id."""
         about = {"target": "archive-requests", "after": after, "limit": limit}
         listed = await self._door.ask(secret, Act.LIST, about=about)

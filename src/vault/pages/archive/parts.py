@@ -9,7 +9,7 @@ from typing import Any
 from vault.services.cases import Page
 
 
-async def whole(listing: Callable[[uuid.UUID | None], Awaitable[Page]]) -> list[dict[str, Any]]:
+async def whole(listing: Callable[[uuid.UUID | None], Awaitable[Page[dict[str, Any]]]]) -> list[dict[str, Any]]:
     """Every item of a list, page by page; ``listing`` gives the page after an id."""
     found: list[dict[str, Any]] = []
     after: uuid.UUID | None = None

@@ -50,7 +50,7 @@ def secret_of(request: AnyRequest) -> TokenSecret:
     return secret
 
 
-async def everything(kind: type[T], ask: Callable[[uuid.UUID | None], Awaitable[Page]]) -> list[T]:
+async def everything(kind: type[T], ask: Callable[[uuid.UUID | None], Awaitable[Page[T]]]) -> list[T]:
     """All pages of a list, as views of that kind; ``ask`` gets the last id of the page before."""
     found: list[T] = []
     after: uuid.UUID | None = None
