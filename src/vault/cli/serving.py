@@ -12,7 +12,7 @@ import logging
 import signal
 import socket
 from collections.abc import Generator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import uvicorn
 
@@ -39,7 +39,7 @@ class BoundedProtocol(ResettableProtocol):
     _late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)  # type: ignore[arg-type]
+        super().connection_made(cast("asyncio.Transport", transport))  # a stream's server makes no other
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -204,8 +204,8 @@ class _Paths:
 def _parse_header(block: bytes) -> tarfile.TarInfo:
     if block[257:265] != b"ustar\x0000":
         raise ObjectTampered("a damaged header in the tar")
-    # The checksum does not cover itself: its field has one spelling here, so that no byte of a header is free.
-    if block[148:156] != b"%06o\0 " % tarfile.calc_chksums(block)[0]:  # type: ignore[attr-defined]
+    # The checksum counts its own field as blanks (POSIX.1-2017 pax), which has one spelling here: no byte of a header is free.
+    if block[148:156] != b"%06o\0 " % (sum(block[:148]) + 8 * ord(" ") + sum(block[156:])):
         raise ObjectTampered("a damaged header in the tar")
     try:
         member = tarfile.TarInfo.frombuf(block, "utf-8", "strict")

@@ -82,32 +82,26 @@ class _Impatient(urllib3.Retry):
         return super().increment(method, url, response, error, _pool, _stacktrace)
 
 
-class _Slices:
+class _Connection(HTTPConnection):
     """Sends in slices, each in its own time: a socket's timeout counts for a whole call, and parts are large.
 
     The library would leave the short connect timeout in force while it sends.
     """
-
-    sock: Any
 
     def send(self, data: Any) -> None:
         if self.sock is not None:
             self.sock.settimeout(READ_S)
         size = len(data) if isinstance(data, bytes | bytearray) else 0
         if size <= _SLICE_SIZE:
-            super().send(data)  # type: ignore[misc]
+            super().send(data)
             return
         with memoryview(data) as view:
             for start in range(0, size, _SLICE_SIZE):
-                super().send(view[start : start + _SLICE_SIZE])  # type: ignore[misc]
+                super().send(view[start : start + _SLICE_SIZE])
 
 
-class _Connection(_Slices, HTTPConnection):
-    pass
-
-
-class _SecureConnection(_Slices, HTTPSConnection):
-    pass
+class _SecureConnection(_Connection, HTTPSConnection):
+    """The same over TLS: the slices go through HTTPSConnection's own sending."""
 
 
 class _Pool(HTTPConnectionPool):
