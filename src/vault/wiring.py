@@ -169,10 +169,15 @@ def build(settings: Settings) -> Parts:
     door = MeasuredDoor(PostgresDoor(service, leases, keyring), metrics)
     http = httpx.AsyncClient(timeout=5, follow_redirects=False, trust_env=False)
     oauth = OAuthParts(
-        issuer=issuer, keys=_issuer_keys(keyring), register=PostgresTokenRegister(tokens),
-        keyring=keyring, purposes=frozenset(PURPOSES), ttl_s=settings.token_ttl_s, remote_keys=HttpRemoteKeys(http),
+        issuer=issuer,
+        keys=_issuer_keys(keyring),
+        register=PostgresTokenRegister(tokens),
+        keyring=keyring,
+        purposes=frozenset(PURPOSES),
+        ttl_s=settings.token_ttl_s,
+        remote_keys=HttpRemoteKeys(http),
         nonces=Nonces(partial(keyring.own_mac, "dpop.nonce")),
-    )  # fmt: skip
+    )
     documents = Documents(door, keyring, store, max_bytes=settings.max_document_bytes)
     metrics.watch("running_downloads", "Releases whose bytes are under way", documents.leases.running)
     metrics.watch("pool_in_use", "Busy connections of the service's database role", service.in_use)
@@ -225,9 +230,14 @@ def make_export_worker(settings: Settings, pool: Pool) -> ExportWorker | None:
     keyring = FileKeyring(settings.keyring)
     keys = LogKeys(log_vkey(keyring, settings.origin()), settings.witness_key)
     return ExportWorker(
-        PostgresDoor(pool, pool, keyring), PostgresExportClaims(pool), keyring, make_store(settings), PostgresLog(pool),
-        keys, keep_days=settings.export_days,
-    )  # fmt: skip
+        PostgresDoor(pool, pool, keyring),
+        PostgresExportClaims(pool),
+        keyring,
+        make_store(settings),
+        PostgresLog(pool),
+        keys,
+        keep_days=settings.export_days,
+    )
 
 
 def _times(settings: Settings) -> SessionTimes:
@@ -284,9 +294,14 @@ def build_app(
         health_router(checks), metrics_router(parts.metrics, LogGauges(parts.metrics, log.window)),
     ]  # fmt: skip
     my_parts = MyParts(
-        mine=Mine(parts.door, parts.keyring), consents=parts.consents, documents=parts.documents,
-        openings=Openings(parts.door), requests=desks.requests, authorities=authorities, releasing=release_to,
-    )  # fmt: skip
+        mine=Mine(parts.door, parts.keyring),
+        consents=parts.consents,
+        documents=parts.documents,
+        openings=Openings(parts.door),
+        requests=desks.requests,
+        authorities=authorities,
+        releasing=release_to,
+    )
     records_parts = RecordsParts(
         desk=desks.desk, withholding=desks.withholding, misfiled=desks.misfiled, restrictions=desks.restrictions,
         documents=parts.documents, releasing=release_to,

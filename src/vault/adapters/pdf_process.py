@@ -57,9 +57,14 @@ class PdfProcess:
 async def _run(given: bytes) -> bytes:
     """The answer of a fresh process; one that takes too much or too long is ended. Raises: InvalidInput, Unavailable."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", __name__, env={"PYTHONPATH": ":".join(p for p in sys.path if p)},
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        __name__,
+        env={"PYTHONPATH": ":".join(p for p in sys.path if p)},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
     try:
         answer, _ = await asyncio.wait_for(process.communicate(given), WAIT_S)
     except TimeoutError:

@@ -112,9 +112,13 @@ def _content_handlers(documents: Documents) -> list[HTTPRouteHandler]:
     async def put_content(request: AnyRequest, document: FromPath[uuid.UUID]) -> Response[FiledContent]:
         """The raw bytes. Answered when the ciphertext is durable and its row is committed."""
         filed = await documents.file(
-            secret_of(request), DocumentId(document), _body(request), length=_length(request),
-            digests=parse_content_digest(request.headers.get("content-digest")), media_type=_media_type(request),
-        )  # fmt: skip
+            secret_of(request),
+            DocumentId(document),
+            _body(request),
+            length=_length(request),
+            digests=parse_content_digest(request.headers.get("content-digest")),
+            media_type=_media_type(request),
+        )
         body = FiledContent(
             id=filed.id, state=filed.state, size=filed.size, sha256=filed.sha256, log_entry=filed.log_entry
         )

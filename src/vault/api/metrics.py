@@ -54,9 +54,11 @@ class Metrics:
         self._bytes = Counter("vault_body_bytes", "Bytes of bodies", ["direction"], registry=self.registry)
         self._releases = Counter("vault_releases", "Ended releases by outcome", ["outcome"], registry=self.registry)
         self._refusals = Counter(
-            "vault_refusals", "The door's refusals by reason; one refusal can have several", ["reason"],
+            "vault_refusals",
+            "The door's refusals by reason; one refusal can have several",
+            ["reason"],
             registry=self.registry,
-        )  # fmt: skip
+        )
         self._door = Histogram(
             "vault_door_seconds", "Calls of the database's door", ["call"], buckets=DOOR_SECONDS, registry=self.registry
         )

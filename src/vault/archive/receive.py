@@ -67,8 +67,13 @@ def receive_package(
 
 
 def _require_same(label: Label, bag: Bag, encrypted: Digest) -> None:
-    found = {"transfer": bag.transfer, "package": encrypted, "tar": bag.tar, "files": bag.files,
-             "payload_bytes": bag.payload_bytes}  # fmt: skip
+    found = {
+        "transfer": bag.transfer,
+        "package": encrypted,
+        "tar": bag.tar,
+        "files": bag.files,
+        "payload_bytes": bag.payload_bytes,
+    }
     differing = tuple(name for name, value in found.items() if getattr(label, name) != value)
     if differing:
         raise ObjectTampered(

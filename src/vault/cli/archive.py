@@ -90,8 +90,9 @@ def receive(
         elif isinstance(error, IntegrityBroken):
             click.echo(_REJECT, err=True)
         raise
-    append_entry(kept, "receive", by=who, package=package.name, transfer=str(receipt.transfer),
-                 sha256=receipt.package.sha256)  # fmt: skip
+    append_entry(
+        kept, "receive", by=who, package=package.name, transfer=str(receipt.transfer), sha256=receipt.package.sha256
+    )
     target = out or package.parent / Names(receipt.transfer).receipt
     write_new(target, signed.encode() + b"\n")
     click.echo(f"received {receipt.transfer}: {receipt.files} files, {receipt.payload_bytes} bytes, all checks passed")

@@ -97,12 +97,14 @@ def _rights(name: str, role: DatabaseRole, facts: ServerFacts) -> Iterator[Findi
     mighty = [
         word
         for word, is_so in (
-            ("a superuser", facts.superuser), ("free of row security", facts.bypasses), ("able to make roles", facts.creates_roles),
+            ("a superuser", facts.superuser),
+            ("free of row security", facts.bypasses),
+            ("able to make roles", facts.creates_roles),
             ("a member of " + ", ".join(facts.member_of), facts.member_of != allowed),
             ("the database's owner", facts.owner and role is not DatabaseRole.OWNER),
         )
         if is_so
-    ]  # fmt: skip
+    ]
     if mighty:
         yield Finding("wrong", name, f"{facts.name} is {' and '.join(mighty)}", ROLES)
     elif facts.synchronous_commit == "off":

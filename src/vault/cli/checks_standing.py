@@ -42,9 +42,11 @@ def of_schema(found: Standing, settings: Settings) -> Iterator[Finding]:
     """Findings about the vault's clock, days, log and keys as the database holds them."""
     if abs(found.clock_off_s) > MOST_CLOCK_S:
         yield Finding(
-            "wrong", "clock", f"vault.clock() is {found.clock_off_s:+.0f} s off the server's own: it was replaced",
+            "wrong",
+            "clock",
+            f"vault.clock() is {found.clock_off_s:+.0f} s off the server's own: it was replaced",
             "find out by whom; then run sql/clock.sql of this version as the owner",
-        )  # fmt: skip
+        )
     elif not found.knows_helsinki:
         remedy = "install the time zones of the server's system (tzdata)"
         yield Finding("wrong", "clock", "the server does not know Europe/Helsinki, by which days are counted", remedy)
@@ -78,9 +80,11 @@ def of_settings(settings: Settings, environ: Mapping[str, str]) -> Iterator[Find
         secret = getattr(settings, f"database_url_{role.value}")
         if secret is not None and not _is_safe(secret.reveal()):
             yield Finding(
-                "wrong", f"database_url_{role.value}", "another machine's database, whose certificate is not checked",
+                "wrong",
+                f"database_url_{role.value}",
+                "another machine's database, whose certificate is not checked",
                 "add ?sslmode=verify-full&sslrootcert=… to the URL",
-            )  # fmt: skip
+            )
     for name in ("store", "archive_store"):
         where = getattr(settings, name)
         if isinstance(where, StoreBucket):

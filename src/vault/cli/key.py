@@ -88,8 +88,13 @@ def status(*, as_json: bool) -> None:
         }
         for root in sorted({*keyring.root_ids(), *held})
     ]
-    found = {"roots": roots, "epochs": counted["epochs"], "kinds": counted["kinds"],
-             "issuer_keys": [kid for kid, _ in keyring.issuer_keys()], "promise_key": keyring.promise_public()[0]}  # fmt: skip
+    found = {
+        "roots": roots,
+        "epochs": counted["epochs"],
+        "kinds": counted["kinds"],
+        "issuer_keys": [kid for kid, _ in keyring.issuer_keys()],
+        "promise_key": keyring.promise_public()[0],
+    }
     click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode() if as_json else _told(found))
     lost = [root["root"] for root in roots if not root["in_keyring"]]
     if lost:

@@ -36,8 +36,12 @@ class ShortWalk:
         """The new case's id."""
         self._tell.heading(f"A case of another process: {self._process.en}")
         client = cast.CLIENT
-        person = {"name": client.name, "born": client.born.isoformat(), "language": client.language,
-                  "personal_identity_code": client.personal_identity_code}  # fmt: skip
+        person = {
+            "name": client.name,
+            "born": client.born.isoformat(),
+            "language": client.language,
+            "personal_identity_code": client.personal_identity_code,
+        }
         case = str((await self._post("/v1/cases", {"process": self._process.code, "client": person}))["id"])
         form = await self._file(case, "suostumus", "Suostumus", "suostumus.txt")
         await self._post(f"/v1/cases/{case}/consents", self._consent(form))
@@ -57,16 +61,26 @@ class ShortWalk:
             "purposes": [PURPOSE], "protected_classes": [], "future_documents": True,
         }  # fmt: skip
         return {
-            "form": form, "signed_on": self._signed_on.isoformat(), "language": "fi", "valid_from": self._signed_on.isoformat(),
-            "signed_by": {"capacity": "client", "name": cast.CLIENT.name}, "verified": {"how": "paper-original-seen"},
-            "valid_until": (self._signed_on + dt.timedelta(364)).isoformat(), "provisions": [clause],
-        }  # fmt: skip
+            "form": form,
+            "signed_on": self._signed_on.isoformat(),
+            "language": "fi",
+            "valid_from": self._signed_on.isoformat(),
+            "signed_by": {"capacity": "client", "name": cast.CLIENT.name},
+            "verified": {"how": "paper-original-seen"},
+            "valid_until": (self._signed_on + dt.timedelta(364)).isoformat(),
+            "provisions": [clause],
+        }
 
     async def _file(self, case: str, kind: str, title: str, filename: str) -> str:
         about = {
-            "type": kind, "title": title, "language": "fi", "dated": self._signed_on.isoformat(), "filename": filename,
-            "media_type": "text/plain", "protected_classes": [],
-        }  # fmt: skip
+            "type": kind,
+            "title": title,
+            "language": "fi",
+            "dated": self._signed_on.isoformat(),
+            "filename": filename,
+            "media_type": "text/plain",
+            "protected_classes": [],
+        }
         document = str((await self._post(f"/v1/cases/{case}/documents", about))["id"])
         headers = await self._caller.as_professional(cast.COORDINATOR.sub, PURPOSE) | {"Content-Type": "text/plain"}
         done(await self._http.put(f"/v1/documents/{document}/content", content=_content(kind), headers=headers))

@@ -44,9 +44,11 @@ class Person(msgspec.Struct, frozen=True):
 def _people() -> dict[str, Person]:
     archivists = [p for p in cast.PIRHA.professionals if p.role == "archivist"]
     staff = {
-        "coordinator": cast.COORDINATOR, "records-officer": cast.PIRHA.first("records-officer"),
-        "archivist": archivists[0], "archivist-2": archivists[1],
-    }  # fmt: skip
+        "coordinator": cast.COORDINATOR,
+        "records-officer": cast.PIRHA.first("records-officer"),
+        "archivist": archivists[0],
+        "archivist-2": archivists[1],
+    }
     client = {"client": Person("maija", cast.CLIENT.name, code=cast.CLIENT.personal_identity_code)}
     return client | {key: Person(one.sub, one.name, role=one.role) for key, one in staff.items()}
 

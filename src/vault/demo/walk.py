@@ -222,9 +222,12 @@ class Walk:
         answer = await self._get("report", await self._caller.as_system("kela"))
         if self._tell.expect("a system's read", answer.status_code in (403, 404), wanted=True):
             self._tell.answer(
-                "denied", "kela, its system", self._papers["report"].filename, f"({answer.status_code})",
+                "denied",
+                "kela, its system",
+                self._papers["report"].filename,
+                f"({answer.status_code})",
                 ["A system names no professional, and every reading of content names one."],
-            )  # fmt: skip
+            )
 
     async def protected_read(self) -> None:
         self._tell.heading("A protected class is confirmed first")
@@ -275,9 +278,12 @@ class Walk:
             self._tell.expect(f"the content of {what}", digest.hexdigest(), self._digests[read.paper])
         elif read.status == 428:
             self._tell.answer(
-                "confirm", who, what, f"({read.status})",
+                "confirm",
+                who,
+                what,
+                f"({read.status})",
                 ["The consents permit it, and it is about mental health: the reader must say so with Vault-Confirm."],
-            )  # fmt: skip
+            )
             return
         await self._tell_why(read, who, what, size)
 
@@ -298,9 +304,13 @@ class Walk:
     async def _explain(self, read: Read) -> dict[str, Any]:
         agency, person = self._caller.demo.find(read.sub)
         question = {
-            "document": self._documents[read.paper], "agency": agency.id, "role": person.role, "professional": person.sub,
-            "action": "read", "purpose": read.purpose,
-        } | ({"unit": person.unit} if person.unit else {})  # fmt: skip
+            "document": self._documents[read.paper],
+            "agency": agency.id,
+            "role": person.role,
+            "professional": person.sub,
+            "action": "read",
+            "purpose": read.purpose,
+        } | ({"unit": person.unit} if person.unit else {})
         return await self._done(await self._post("/v1/decisions", question))
 
     # ---------------------------------------------------------------- the log

@@ -141,9 +141,13 @@ def settings_for(folder: Folder, postgres: EmbeddedPostgres, passwords: dict[str
         for role in DatabaseRole
     }
     return Settings(
-        issuer=address, listen_port=port, store=StoreDirectory((folder.path / "objects").absolute()),
-        keyring=(folder.path / "keys").absolute(), log_origin=LOG_ORIGIN, **urls,
-    )  # fmt: skip
+        issuer=address,
+        listen_port=port,
+        store=StoreDirectory((folder.path / "objects").absolute()),
+        keyring=(folder.path / "keys").absolute(),
+        log_origin=LOG_ORIGIN,
+        **urls,
+    )
 
 
 @asynccontextmanager

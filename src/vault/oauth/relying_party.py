@@ -97,9 +97,12 @@ class RelyingParty:
         if not keys:
             raise Unavailable("the identification service cannot be reached; try again in a moment")
         expected = Expected(
-            issuer=provider.issuer, client_id=provider.client_id, nonce=pending.nonce, acr=tuple(provider.about.get("acr") or ()),
+            issuer=provider.issuer,
+            client_id=provider.client_id,
+            nonce=pending.nonce,
+            acr=tuple(provider.about.get("acr") or ()),
             identified_after=pending.started_at if pending.renews else None,
-        )  # fmt: skip
+        )
         return _identified(provider, verify_id_token(compact, keys, expected, self._clock()), compact)
 
     async def leave(self, provider: Provider, back: str) -> str | None:
@@ -129,9 +132,13 @@ class RelyingParty:
         key = own.signing
         # FAPI and the providers' newer rules name the issuer as the audience; the token endpoint is what all of them accept.
         assertion = private_key_jwt_sign(
-            key, client_id=provider.client_id, token_endpoint=found.token_endpoint, alg="ES256", claims={"exp": now + ASSERTION_S, "iat": now},
+            key,
+            client_id=provider.client_id,
+            token_endpoint=found.token_endpoint,
+            alg="ES256",
+            claims={"exp": now + ASSERTION_S, "iat": now},
             header={"kid": key.kid},
-        )  # fmt: skip
+        )
         form = prepare_token_request(
             "authorization_code", "", code=code, redirect_uri=self._back(provider), code_verifier=pending.verifier,
             client_id=provider.client_id, client_assertion_type=ASSERTION_TYPE, client_assertion=assertion,
@@ -178,12 +185,17 @@ def _identified(provider: Provider, claims: dict[str, Any], compact: str) -> Ide
     if subject is None:
         raise SignInRefused("the identification service does not say who you are", code="identification-subject")
     return Identified(
-        provider=provider.id, issuer=provider.issuer, subject=subject, assertion=compact.encode(),
-        identified_at=dt.datetime.fromtimestamp(claims.get("auth_time", claims["iat"]), dt.UTC), acr=_text(claims, "acr"),
+        provider=provider.id,
+        issuer=provider.issuer,
+        subject=subject,
+        assertion=compact.encode(),
+        identified_at=dt.datetime.fromtimestamp(claims.get("auth_time", claims["iat"]), dt.UTC),
+        acr=_text(claims, "acr"),
         code=_text(claims, names["code"]) if is_client else None,
-        role=None if is_client else _text(claims, names["role"]), unit=None if is_client else _text(claims, names["unit"]),
+        role=None if is_client else _text(claims, names["role"]),
+        unit=None if is_client else _text(claims, names["unit"]),
         purpose=None if is_client else _text(claims, names["purpose"]) or provider.about.get("purpose"),
-    )  # fmt: skip
+    )
 
 
 def _text(claims: dict[str, Any], name: str) -> str | None:

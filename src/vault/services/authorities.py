@@ -126,9 +126,11 @@ class Authorities:
         listed = await self._door.ask(secret, Act.LIST, case=shown_in, about={"target": target})
         client = _items(listed)[0]["client"]
         sealed = self._keyring.seal(
-            listed, f"register:{client}", f"authority.about|{authority}",
+            listed,
+            f"register:{client}",
+            f"authority.about|{authority}",
             msgspec.json.encode(_About(name=about["name"], shown=new.shown)),
-        )  # fmt: skip
+        )
         mac = self._keyring.lookup(listed, "code", about["code"])
         facts = {
             "kind": new.kind,

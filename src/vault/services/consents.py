@@ -219,9 +219,13 @@ class Consents:
         )
         done = await self._door.act("consent_withdraw", secret, withdrawal, consent, numbers, given_at, sealed)
         body = {
-            "id": withdrawal, "consent": consent, "provisions": numbers, "given_at": done.facts["given_at"], "recorded_at": done.at,
+            "id": withdrawal,
+            "consent": consent,
+            "provisions": numbers,
+            "given_at": done.facts["given_at"],
+            "recorded_at": done.at,
             "log_entry": done.entry,
-        }  # fmt: skip
+        }
         return body, done.promise
 
     async def explain(self, secret: TokenSecret, asking: Asking) -> tuple[Explained, str]:
@@ -252,6 +256,8 @@ def _instant(given: dt.datetime | None, field: str) -> dt.datetime | None:
 
 def _check_days(new: NewConsent) -> None:
     check_consent_days(
-        parse_day(new.signed_on, "signed_on"), parse_day(new.valid_from, "valid_from"),
-        parse_day(new.valid_until, "valid_until") if new.valid_until is not None else None, helsinki_day(dt.datetime.now(dt.UTC)),
-    )  # fmt: skip
+        parse_day(new.signed_on, "signed_on"),
+        parse_day(new.valid_from, "valid_from"),
+        parse_day(new.valid_until, "valid_until") if new.valid_until is not None else None,
+        helsinki_day(dt.datetime.now(dt.UTC)),
+    )

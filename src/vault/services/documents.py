@@ -228,9 +228,13 @@ class Documents:
 
     def _answer(self, cleared: Clearance, document: DocumentId, content: Content) -> Filed:
         return Filed(
-            id=document, state="filed", size=content.size, sha256=content.sha256.hexdigest(), log_entry=cleared.entry,
+            id=document,
+            state="filed",
+            size=content.size,
+            sha256=content.sha256.hexdigest(),
+            log_entry=cleared.entry,
             promise=self.door.promise(cleared.entry, cleared.leaf, cleared.at),
-        )  # fmt: skip
+        )
 
     def _filed_digest(self, cleared: Clearance, document: DocumentId) -> bytes:
         sealed = unbase64(str(cleared.facts["digest"]))

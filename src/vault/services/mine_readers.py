@@ -39,10 +39,14 @@ def arrange(facts: Mapping[str, Any], promise: str) -> MyReaders:
     members = msgspec.convert(facts["members"], list[MyCaseMember])
     able = {(r.case, r.party.agency) for r in readers if r.ways or r.protected}
     return MyReaders(
-        at=facts["at"], paused=facts["paused"], readers=readers, papers=facts["papers"], promise=promise,
+        at=facts["at"],
+        paused=facts["paused"],
+        readers=readers,
+        papers=facts["papers"],
+        promise=promise,
         closed=[m for m in members if (m.case, m.party.agency) not in able],
         restrictions=msgspec.convert(facts["restrictions"], list[MyProhibition]),
-    )  # fmt: skip
+    )
 
 
 def _wider(
@@ -65,10 +69,13 @@ def _one_row_for_all_roles(rows: list[_Row]) -> list[MyReader]:
         alike.setdefault(same, []).append(row)
     return [
         MyReader(
-            case=first.case, party=first.party, one_person=first.one_person,
+            case=first.case,
+            party=first.party,
+            one_person=first.one_person,
             roles=sorted({row.role for row in group if row.role is not None}),
             ways=[way for way in first.ways if not way.protected_classes],
             protected=[way for way in first.ways if way.protected_classes],
         )
-        for group in alike.values() for first in group[:1]
-    ]  # fmt: skip
+        for group in alike.values()
+        for first in group[:1]
+    ]

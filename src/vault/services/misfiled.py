@@ -188,10 +188,15 @@ class MisfiledDesk:
             None if item["given"] is None else self._open(listed, f"case:{case}", f"case.about|{case}", item["given"])
         )
         return Difference(
-            id=uuid.UUID(item["id"]), client=uuid.UUID(client), case=uuid.UUID(case), fields=item["fields"],
-            recorded_at=item["recorded_at"], registered=registered, given=given,
+            id=uuid.UUID(item["id"]),
+            client=uuid.UUID(client),
+            case=uuid.UUID(case),
+            fields=item["fields"],
+            recorded_at=item["recorded_at"],
+            registered=registered,
+            given=given,
             former=item["former"] and self._open(listed, f"register:{client}", context, item["former"]),
-        )  # fmt: skip
+        )
 
     def _open(self, listed: Clearance, key: str, context: str, sealed: str) -> PersonGiven:
         return msgspec.json.decode(self._keyring.open(listed, key, context, unbase64(sealed)), type=PersonGiven)

@@ -57,9 +57,12 @@ class Progress:
         if not self._phase:
             return {}
         return {
-            "phase": self._phase, "bytes": self._bytes, "bytes_all": self._bytes_all,
-            "documents": self._documents, "documents_all": self._documents_all,
-        }  # fmt: skip
+            "phase": self._phase,
+            "bytes": self._bytes,
+            "bytes_all": self._bytes_all,
+            "documents": self._documents,
+            "documents_all": self._documents_all,
+        }
 
 
 class Package:

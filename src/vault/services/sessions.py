@@ -204,9 +204,13 @@ class Sessions:
         _require(await self._register.visit(_sha256(visitor), who.provider, digest, sealed))
         found = await self._door.ask(visitor, Act.FIND, about={"target": "client"})
         outcome = await self._register.begin_client(
-            _sha256(visitor), _sha256(secret), who.provider, None if code is None else self._keyring.lookup(found, "code", code),
-            self._keyring.lookup(found, "identity", identity_text(who.issuer, who.subject)), self._about(who, language, self._times.client_s),
-        )  # fmt: skip
+            _sha256(visitor),
+            _sha256(secret),
+            who.provider,
+            None if code is None else self._keyring.lookup(found, "code", code),
+            self._keyring.lookup(found, "identity", identity_text(who.issuer, who.subject)),
+            self._about(who, language, self._times.client_s),
+        )
         _require(outcome)
         return await self.read(secret)
 
@@ -254,8 +258,12 @@ class Sessions:
 
     def _about(self, who: Identified, language: str, lasts_s: int) -> dict[str, Any]:
         return {
-            "acr": who.acr, "language": language, "idle_s": self._times.idle_s, "lasts_s": lasts_s, "identified_at": who.identified_at.isoformat(),
-        }  # fmt: skip
+            "acr": who.acr,
+            "language": language,
+            "idle_s": self._times.idle_s,
+            "lasts_s": lasts_s,
+            "identified_at": who.identified_at.isoformat(),
+        }
 
 
 def identity_text(issuer: str, subject: str) -> str:

@@ -157,5 +157,6 @@ def _random() -> str:
 
 def _elsewhere() -> SignInRefused:
     return SignInRefused(
-        "this sign-in was not begun in this browser, was used already, or took too long; begin it again", code="sign-in-elsewhere"
-    )  # fmt: skip
+        "this sign-in was not begun in this browser, was used already, or took too long; begin it again",
+        code="sign-in-elsewhere",
+    )

@@ -156,9 +156,14 @@ class TransferWorker:
         cleared = await self._draft(taken)
         facts: Mapping[str, Any] = cleared.facts
         package = Package(
-            cleared, self._keyring, self._store, transfer=taken.transfer, archive_name=known["archive_name"]["fi"],
-            log=await self._prover.items(facts["entries"]), progress=self._progress,
-        )  # fmt: skip
+            cleared,
+            self._keyring,
+            self._store,
+            transfer=taken.transfer,
+            archive_name=known["archive_name"]["fi"],
+            log=await self._prover.items(facts["entries"]),
+            progress=self._progress,
+        )
         made = await self._found(taken, cleared, package) or await self._made(taken, known, cleared, package)
         await self._door.act("transfer_done", taken.secret, taken.transfer, "package", made)
         return f"packaged, {made['package_size']} bytes"

@@ -91,9 +91,11 @@ class Withholding:
         listed = await self._door.ask(secret, Act.LIST, about={"target": "request", "request": request})
         [item] = items_of(listed)
         about: dict[str, Any] = {
-            "how": wanted.how, "provision": wanted.provision, "told": wanted.told if provision else None,
+            "how": wanted.how,
+            "provision": wanted.provision,
+            "told": wanted.told if provision else None,
             "pages": sorted(set(wanted.pages)) or None,
-        }  # fmt: skip
+        }
         if wanted.judge is not None:
             about["judge"] = {"agency": wanted.judge.agency, "professional": wanted.judge.professional}
         sealed = None
@@ -129,8 +131,10 @@ class Withholding:
         row = (str(key.kind), key.subject, key.parent, key.wrapped)
         await self._door.act("copy_begin", secret, document, copy, name, named, row)
         sealer = Sealer(
-            self._keyring.document_key(cleared, str(copy), beside=[key]), CaseId(uuid.UUID(str(cleared.facts["case"]))), copy
-        )  # fmt: skip
+            self._keyring.document_key(cleared, str(copy), beside=[key]),
+            CaseId(uuid.UUID(str(cleared.facts["case"]))),
+            copy,
+        )
         try:
             # (2) The ciphertext; the store returns when it is durable.
             await self._store.put(name, _sealed(sealer, made))
@@ -195,9 +199,11 @@ def _require_taken_apart(release: Release) -> None:
 def _marking(provision: Provision, language: str) -> Marking:
     law = provision.law.in_language(language)
     said = (
-        _BASIS.in_language(language).format(law=law), provision.meaning.in_language(language), _MORE.in_language(language),
+        _BASIS.in_language(language).format(law=law),
+        provision.meaning.in_language(language),
+        _MORE.in_language(language),
         OMBUDSMAN.in_language(language),
-    )  # fmt: skip
+    )
     return Marking(heading=_HEADING.in_language(language), paragraphs=said)
 
 

@@ -156,8 +156,10 @@ def require_form_token(session: Session, given: str | None) -> None:
     if given is None or not hmac.compare_digest(form_token(session).encode(), given.encode()):
         raise InvalidInput(
             "this form was opened in another session; open the page again, and look as whom you are signed in",
-            field=FORM_TOKEN_FIELD, code="form-of-another-session", status=403,
-        )  # fmt: skip
+            field=FORM_TOKEN_FIELD,
+            code="form-of-another-session",
+            status=403,
+        )
 
 
 FIRST_PAGES = {

@@ -27,9 +27,13 @@ class PostgresTokenRegister:
         if found is None:
             return None
         return ApplicationRecord(
-            client_id=found["client_id"], agency=AgencySlug(found["agency"]), dpop_required=found["dpop_required"],
-            suspended=found["suspended"], keys=tuple(found["keys"]), jwks_url=found["jwks_url"],
-        )  # fmt: skip
+            client_id=found["client_id"],
+            agency=AgencySlug(found["agency"]),
+            dpop_required=found["dpop_required"],
+            suspended=found["suspended"],
+            keys=tuple(found["keys"]),
+            jwks_url=found["jwks_url"],
+        )
 
     async def record(self, token: NewToken) -> RecordOutcome:
         return RecordOutcome(
