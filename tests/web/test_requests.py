@@ -310,4 +310,9 @@ def test_an_explanation_is_asked_for_one_entry(caller: Caller, somebody: Somebod
     other = {"kind": "explanation", "entry": str(uuid.uuid4())}
     assert somebody.hers.post("/v1/me/requests", json=other).json()["field"] == "entry"
     made = asked(somebody, "explanation", entry=entry, text="miksi?")
-    assert must(somebody.hers.get(f"/v1/me/requests/{made['id']}"))["entry"] == entry
+    shown = must(somebody.hers.get(f"/v1/me/requests/{made['id']}"))
+    assert shown["entry"] == entry
+    assert (shown["opening"]["party"]["agency"], shown["opening"]["type"]) == ("kela", "kuntoutuspalaute")
+    with browser(caller.service, staff_session(caller.service, OFFICER, "records-officer")) as http:
+        page = http.get(f"/desk/records/requests/{made['id']}").text
+    assert "Kela, vakuutussihteeri: kuntoutuspalaute" in " ".join(page.split()), "no bare id alone"

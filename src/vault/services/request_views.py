@@ -13,6 +13,7 @@ from vault.ports import Keyring
 from vault.rules.requests import OMBUDSMAN, PROVISIONS
 from vault.services.cases import unbase64
 from vault.services.exports import HandedOver
+from vault.services.mine_views import Party
 from vault.services.tokens import name_context
 
 
@@ -91,6 +92,16 @@ class NameTold(msgspec.Struct, frozen=True):
     agency_name: dict[str, str] = {}
 
 
+class OpeningAsked(msgspec.Struct, frozen=True):
+    """The entry of the log that a request is about: who it was as an organisation in a role, when, what for."""
+
+    at: str
+    party: Party | None = None
+    role: str | None = None
+    purpose: str | None = None
+    type: str | None = None
+
+
 class EndNotice(msgspec.Struct, frozen=True):
     """That a restriction will end: ``ends_from`` is the first day on which it may."""
 
@@ -149,6 +160,7 @@ class RequestView(msgspec.Struct, frozen=True):
     names: list[NameTold] | None = None
     fee: Fee | None = None
     restriction: Restriction | None = None
+    opening: OpeningAsked | None = None
     handed: HandedOver | None = None
 
 
@@ -257,9 +269,10 @@ def request_view(item: dict[str, Any], today: dt.date, opener: Opener | None = N
         looks=opener.looks(item["looks"]), documents_decided=opener.withheld(item["withholdings"]),
         names=opener.names(item["names"]), fee=opener.fee(item["fee"]),
         restriction=opener.restriction(request, item["restriction"]),
+        opening=msgspec.convert(item["opening"], OpeningAsked | None),
         handed=msgspec.convert(item["handed"], HandedOver) if item["handed"] else None,
     )  # fmt: skip
 
 
-_OPENED = {"asked", "steps", "looks", "documents_decided", "names", "fee", "restriction", "handed"}
+_OPENED = {"asked", "steps", "looks", "documents_decided", "names", "fee", "restriction", "opening", "handed"}
 _PLAIN = tuple(name for name in RequestView.__struct_fields__ if name not in _OPENED)

@@ -46,6 +46,9 @@ RETURN (SELECT jsonb_build_object('id', r.id, 'kind', r.kind, 'client', r.client
 CREATE OR REPLACE FUNCTION vault.request_whole(r vault.request, to_client boolean, as_of timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
 RETURN vault.request_json(r, as_of) || jsonb_build_object('text', vault.b64(r.sealed_text), 'restriction', vault.restriction_json(r.id, as_of),
+    -- What an explanation is asked for, as the client's log shows it: no person's name.
+    'opening', (SELECT jsonb_build_object('at', vault.rfc3339(e.at), 'party', vault.party_json(e.agency, e.unit), 'role', e.role, 'purpose', e.purpose,
+            'type', e.document_type) FROM vault.entry e WHERE e.id = r.about_entry),
     'states', (SELECT jsonb_agg(jsonb_build_object('state', s.state, 'at', vault.rfc3339(s.recorded_at), 'due_on', s.due_on, 'provision', s.provision,
             'told', s.told, 'decided_by_role', vault.judged_as(s.decided_by), 'text', vault.b64(s.sealed_text), 'reason', CASE WHEN s.told OR NOT to_client THEN vault.b64(s.sealed_reason) END) ORDER BY s.n)
         FROM vault.request_state s WHERE s.request = r.id AND s.recorded_at <= as_of),
