@@ -28,7 +28,6 @@ def handed(walk: Walk) -> None:
         weak = recorded(http, code, received_how="phone", identified_how="known-in-person")
         walk.go(page, f"{weak}/package")
         path = recorded(http, code)
-        walk.go(page, path)
         walk.go(page, f"{path}/package")
         asked(walk, her, "DELETE", f"/authorities/{ends}")
         page.locator(f"input[name=authority][value='{ends}']").check()
@@ -41,7 +40,7 @@ def handed(walk: Walk) -> None:
         walk.go(page, path)
     with walk.person(her) as page:
         export = package.rpartition("/")[2]
-        for one in ("/my/exports", f"/my/exports/{export}", "/my/log", f"/my/requests/{path.rpartition('/')[2]}"):
+        for one in (f"/my/exports/{export}", "/my/log"):
             walk.go(page, one)
 
 
@@ -63,8 +62,6 @@ def _made(walk: Walk, page: Page, path: str, her: Any) -> str:
     aside(Exports(walk.caller.service, walk.caller).work)
     walk.go(page, f"{path}/package")
     [listed] = [one for one in asked(walk, her, "GET", "/exports")["items"] if one["desk"]]
-    with walk.person(her) as hers:
-        walk.go(hers, f"/my/exports/{listed['id']}")
     return f"{path}/package/{listed['id']}"
 
 
