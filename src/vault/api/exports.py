@@ -91,7 +91,9 @@ async def send_export(
     """Answer with an export's bytes; the pages' download is this one, too."""
     secret = session_of(request).secret
     headers: Any = request.headers
-    running = await Running.begin(request, f"session {hashlib.sha256(secret).hexdigest()}", lambda: exports.open(
-        secret, export, range_header=headers.get("range"), if_range=headers.get("if-range")
-    ))  # fmt: skip
+    running = await Running.begin(
+        request,
+        f"session {hashlib.sha256(secret).hexdigest()}",
+        lambda: exports.open(secret, export, range_header=headers.get("range"), if_range=headers.get("if-range")),
+    )
     return ReleaseResponse(running, idle_s=idle_s_of(request), on_error=on_error)

@@ -64,18 +64,28 @@ class Shell:
         session = getattr(request.state, "session", None)
         said = self._said.get(request.cookies.get(_SAID, ""))
         known: dict[str, Any] = {
-            "session": session, "here": request.url.path, "said": said, "form_token": _token_field(session),
+            "session": session,
+            "here": request.url.path,
+            "said": said,
+            "form_token": _token_field(session),
             "session_name": "" if session is None else session_name(session),
-            "language_links": [(code, name, f"/language/{code}?back={quote(request.url.path)}") for code, name in texts.NAMES.items()],
-        }  # fmt: skip
+            "language_links": [
+                (code, name, f"/language/{code}?back={quote(request.url.path)}") for code, name in texts.NAMES.items()
+            ],
+        }
         return environment.get_template(template).render(known | dict(context))
 
 
 def _environment(language: str, translations: Translations, static: Mapping[str, StaticFile]) -> Environment:
     environment = Environment(
-        loader=PackageLoader("vault.pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, extensions=["jinja2.ext.i18n", "jinja2.ext.do"], auto_reload=False,
-    )  # fmt: skip
+        loader=PackageLoader("vault.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
+        auto_reload=False,
+    )
     with_messages: Any = environment  # the extension adds the method when the environment is made
     with_messages.install_gettext_translations(translations, newstyle=True)
     environment.filters.update(Words(language).filters())
@@ -129,7 +139,12 @@ def redirect(request: AnyRequest, to: str, *, said: str | None = None) -> Redire
     answer = Redirect(to, status_code=303, headers={"Cache-Control": "no-store"})
     if said is not None:
         answer.set_cookie(
-            _SAID, _short(said), max_age=_SAID_S, path="/", httponly=True, samesite="lax",
+            _SAID,
+            _short(said),
+            max_age=_SAID_S,
+            path="/",
+            httponly=True,
+            samesite="lax",
             secure=shell_of(request).secure,
-        )  # fmt: skip
+        )
     return answer

@@ -169,9 +169,11 @@ class Desk:
         received = parse_day(recorded.received_on, "received_on")
         new = recorded.asked()
         about = check_request(new) | {
-            "received_how": recorded.received_how, "received_on": received.isoformat(),
-            "identified_how": recorded.identified_how, "language": recorded.language,
-        }  # fmt: skip
+            "received_how": recorded.received_how,
+            "received_on": received.isoformat(),
+            "identified_how": recorded.identified_how,
+            "language": recorded.language,
+        }
         listed = await self._door.ask(secret, Act.LIST, about={"target": "desk-client", "client": recorded.client})
         if not items_of(listed):
             raise InvalidInput("there is no such person in your records", field="client", code="unknown-client")
@@ -348,9 +350,13 @@ def open_client(keyring: Keyring, listed: Clearance, client: str, item: dict[str
     opened = keyring.open(listed, f"register:{client}", f"client.about|{client}", unbase64(registered["about"]))
     given = msgspec.json.decode(opened, type=_Given)
     return DeskClient(
-        id=uuid.UUID(str(client)), name=given.name, born=given.born, language=registered["language"],
-        address_protected=registered["address_protected"], cases=msgspec.convert(item.get("cases") or [], list[DeskCase]),
-    )  # fmt: skip
+        id=uuid.UUID(str(client)),
+        name=given.name,
+        born=given.born,
+        language=registered["language"],
+        address_protected=registered["address_protected"],
+        cases=msgspec.convert(item.get("cases") or [], list[DeskCase]),
+    )
 
 
 def _texts(ids: list[uuid.UUID] | None) -> list[str]:

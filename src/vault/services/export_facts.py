@@ -170,9 +170,13 @@ class Facts:
 
     def _member(self, item: Mapping[str, Any]) -> Member:
         return Member(
-            party=self._party(item["agency"]), role=item["role"], role_name=self.words.named(item["role"], "role"),
-            from_=item["from"], until=item["until"], ended_at=item["ended_at"],
-        )  # fmt: skip
+            party=self._party(item["agency"]),
+            role=item["role"],
+            role_name=self.words.named(item["role"], "role"),
+            from_=item["from"],
+            until=item["until"],
+            ended_at=item["ended_at"],
+        )
 
     def _paper(self, number: int, item: Mapping[str, Any]) -> Paper:
         how: How = "damaged" if item["id"] in self._damaged and item["how"] == "open" else item["how"]
@@ -215,10 +219,13 @@ class Facts:
         kept = ("id", "case", "form", "signed_on", "capacity", "authority", "verified_how", "language", "valid_from", "valid_until",
                 "recorded_at", "replaces", "replaced_by", "confirmed_at")  # fmt: skip
         return Consent(
-            **{name: item[name] for name in kept}, signed_by=about["signed_by"], form_sha256=about["form_sha256"], faults=item["faults"] or [],
+            **{name: item[name] for name in kept},
+            signed_by=about["signed_by"],
+            form_sha256=about["form_sha256"],
+            faults=item["faults"] or [],
             provisions=msgspec.convert(item["provisions"], list[Provision]),
             withdrawals=[self._withdrawal(one) for one in item["withdrawals"]],
-        )  # fmt: skip
+        )
 
     def _withdrawal(self, item: Mapping[str, Any]) -> Withdrawal:
         sealed = item["reason"]
@@ -303,9 +310,12 @@ class Facts:
             "ended_at",
         )
         return Authority(
-            **{name: item[name] for name in kept}, from_=item["from"], representative=about["name"], shown=about.get("shown"),
+            **{name: item[name] for name in kept},
+            from_=item["from"],
+            representative=about["name"],
+            shown=about.get("shown"),
             bars=msgspec.convert(item["bars"], list[Step]),
-        )  # fmt: skip
+        )
 
     def _party(self, slug: str, unit: str | None = None) -> Party:
         """An organisation by its slug, or a unit by ``agency/unit``."""

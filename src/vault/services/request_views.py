@@ -185,37 +185,51 @@ class Opener:
             return None
         provision, law = row["provision"], PROVISIONS[row["provision"]]
         return Refusal(
-            provision=provision, law=law.law.in_language(self._language), meaning=law.meaning.in_language(self._language),
-            ombudsman=OMBUDSMAN.in_language(self._language), reason=self.text(context, row["reason"]), told=bool(row["told"]),
-        )  # fmt: skip
+            provision=provision,
+            law=law.law.in_language(self._language),
+            meaning=law.meaning.in_language(self._language),
+            ombudsman=OMBUDSMAN.in_language(self._language),
+            reason=self.text(context, row["reason"]),
+            told=bool(row["told"]),
+        )
 
     def steps(self, request: str, rows: list[dict[str, Any]]) -> list[Step]:
         return [
             Step(
-                state=row["state"], at=row["at"], due_on=row["due_on"], text=self.text(f"request.step|{request}", row["text"]),
-                refusal=self.refusal(row, f"request.refusal|{request}"), decided_by_role=row["decided_by_role"],
+                state=row["state"],
+                at=row["at"],
+                due_on=row["due_on"],
+                text=self.text(f"request.step|{request}", row["text"]),
+                refusal=self.refusal(row, f"request.refusal|{request}"),
+                decided_by_role=row["decided_by_role"],
             )
             for row in rows
-        ]  # fmt: skip
+        ]
 
     def looks(self, rows: list[dict[str, Any]]) -> list[Look]:
         return [
             Look(
-                document=uuid.UUID(row["document"]), at=row["at"], entry=uuid.UUID(row["entry"]),
+                document=uuid.UUID(row["document"]),
+                at=row["at"],
+                entry=uuid.UUID(row["entry"]),
                 reason=self.text(f"request.look|{row['id']}", row["reason"]) or "",
             )
             for row in rows
-        ]  # fmt: skip
+        ]
 
     def withheld(self, rows: list[dict[str, Any]]) -> list[Withheld]:
         return [
             Withheld(
-                document=uuid.UUID(row["document"]), how=row["how"], at=row["at"], pages=row["pages"] or [],
-                copy=uuid.UUID(row["copy"]) if row["copy"] else None, decided_by_role=row["decided_by_role"],
+                document=uuid.UUID(row["document"]),
+                how=row["how"],
+                at=row["at"],
+                pages=row["pages"] or [],
+                copy=uuid.UUID(row["copy"]) if row["copy"] else None,
+                decided_by_role=row["decided_by_role"],
                 refusal=self.refusal(row, f"withholding.reason|{row['id']}"),
             )
             for row in rows
-        ]  # fmt: skip
+        ]
 
     def fee(self, row: dict[str, Any] | None) -> Fee | None:
         if row is None:
@@ -265,13 +279,17 @@ def request_view(item: dict[str, Any], today: dt.date, opener: Opener | None = N
         return view
     request = str(item["id"])
     return msgspec.structs.replace(
-        view, asked=opener.asked(request, item["text"]), steps=opener.steps(request, item["states"]),
-        looks=opener.looks(item["looks"]), documents_decided=opener.withheld(item["withholdings"]),
-        names=opener.names(item["names"]), fee=opener.fee(item["fee"]),
+        view,
+        asked=opener.asked(request, item["text"]),
+        steps=opener.steps(request, item["states"]),
+        looks=opener.looks(item["looks"]),
+        documents_decided=opener.withheld(item["withholdings"]),
+        names=opener.names(item["names"]),
+        fee=opener.fee(item["fee"]),
         restriction=opener.restriction(request, item["restriction"]),
         opening=msgspec.convert(item["opening"], OpeningAsked | None),
         handed=msgspec.convert(item["handed"], HandedOver) if item["handed"] else None,
-    )  # fmt: skip
+    )
 
 
 _OPENED = {"asked", "steps", "looks", "documents_decided", "names", "fee", "restriction", "opening", "handed"}

@@ -28,9 +28,12 @@ from vault.web.session import AnyRequest, session_of
 def export_pages(exports: Exports, sending: Sending, require_client: Guard) -> Router:
     """Everything under ``/my/exports``."""
     return Router(
-        "/my/exports", route_handlers=[*_ordering(exports), *_one(exports), _download(exports, sending)],
-        guards=[page_guard(require_client)], exception_handlers=HANDLERS, include_in_schema=False,
-    )  # fmt: skip
+        "/my/exports",
+        route_handlers=[*_ordering(exports), *_one(exports), _download(exports, sending)],
+        guards=[page_guard(require_client)],
+        exception_handlers=HANDLERS,
+        include_in_schema=False,
+    )
 
 
 def _ordering(exports: Exports) -> list[HTTPRouteHandler]:

@@ -71,10 +71,15 @@ def home_handlers(parts: MyParts) -> list[HTTPRouteHandler]:
         cases = await everything(MyCase, lambda after: mine.cases(secret, after=after))
         groups = by_case(readers, cases)
         return render(
-            request, "my/home.html", about=about, readers=readers, cases=groups, press_id=new_id(),
+            request,
+            "my/home.html",
+            about=about,
+            readers=readers,
+            cases=groups,
+            press_id=new_id(),
             able=parties(reader for group in groups for reader in group.on_consent),
             able_protected=parties(reader for group in groups for reader in group.protected),
-        )  # fmt: skip
+        )
 
     @post("/pause", include_in_schema=False)
     async def pause(request: AnyRequest) -> Redirect:

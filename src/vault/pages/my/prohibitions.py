@@ -116,8 +116,13 @@ async def _record(parts: MyParts, request: AnyRequest, wish: Wish, form: Form) -
 async def _ask_who(parts: MyParts, request: AnyRequest, wish: Wish, errors: Mapping[str, str]) -> Response[bytes]:
     agencies = await _agencies(parts, request)
     return render(
-        request, "my/prohibition-who.html", status_code=422 if errors else 200, wish=wish, agencies=agencies, errors=errors
-    )  # fmt: skip
+        request,
+        "my/prohibition-who.html",
+        status_code=422 if errors else 200,
+        wish=wish,
+        agencies=agencies,
+        errors=errors,
+    )
 
 
 async def _ask_what(parts: MyParts, request: AnyRequest, wish: Wish, errors: Mapping[str, str]) -> Response[bytes]:

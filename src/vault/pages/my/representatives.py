@@ -63,9 +63,12 @@ class Draft(msgspec.Struct, frozen=True):
     def made(self) -> NewAuthority:
         case = uuid.UUID(self.case) if self.case else None
         return NewAuthority(
-            representative=Representative(name=self.name, personal_identity_code=self.code), scope=self.scope, case=case,
-            protected_classes=list(self.classes), until=self.until or None,
-        )  # fmt: skip
+            representative=Representative(name=self.name, personal_identity_code=self.code),
+            scope=self.scope,
+            case=case,
+            protected_classes=list(self.classes),
+            until=self.until or None,
+        )
 
 
 def draft_of(form: Form) -> Draft:
@@ -138,9 +141,14 @@ def _giving(parts: MyParts) -> list[HTTPRouteHandler]:
 async def _ask_what(parts: MyParts, request: AnyRequest, draft: Draft, errors: Mapping[str, str]) -> Response[bytes]:
     cases = await _cases(parts, request)
     return render(
-        request, "my/representative-what.html", status_code=422 if errors else 200, draft=draft, errors=errors,
-        cases=cases, classes=list(PROTECTED_CLASSES),
-    )  # fmt: skip
+        request,
+        "my/representative-what.html",
+        status_code=422 if errors else 200,
+        draft=draft,
+        errors=errors,
+        cases=cases,
+        classes=list(PROTECTED_CLASSES),
+    )
 
 
 async def _cases(parts: MyParts, request: AnyRequest) -> list[MyCase]:

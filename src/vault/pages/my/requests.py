@@ -123,9 +123,14 @@ def _uuid(text: str, field: str) -> uuid.UUID | None:
 def draft_of(form: Form) -> Draft:
     """What was sent. Raises: InvalidInput."""
     return Draft(
-        kind=form.text("kind"), entry=_uuid(form.text("entry"), "entry"), document=_uuid(form.text("document"), "document"),
-        case=form.text("case"), text=form.text("text"), first=form.text("from"), last=form.text("until"),
-    )  # fmt: skip
+        kind=form.text("kind"),
+        entry=_uuid(form.text("entry"), "entry"),
+        document=_uuid(form.text("document"), "document"),
+        case=form.text("case"),
+        text=form.text("text"),
+        first=form.text("from"),
+        last=form.text("until"),
+    )
 
 
 def request_handlers(parts: MyParts) -> list[HTTPRouteHandler]:

@@ -25,9 +25,14 @@ def other_handlers(parts: RecordsParts) -> list[HTTPRouteHandler]:
     async def page(request: AnyRequest, document: uuid.UUID, form: Form, errors: dict[str, str]) -> Response[bytes]:
         view, _ = await desk.get_misfiled(secret_of(request), document)
         return render(
-            request, "records/misfiled-one.html", status_code=422 if errors else 200, paper=view, form=form,
-            errors=errors, words=WORDS,
-        )  # fmt: skip
+            request,
+            "records/misfiled-one.html",
+            status_code=422 if errors else 200,
+            paper=view,
+            form=form,
+            errors=errors,
+            words=WORDS,
+        )
 
     @get("/misfiled", include_in_schema=False)
     async def misfiled(request: AnyRequest) -> Response[bytes]:

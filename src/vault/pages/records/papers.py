@@ -90,6 +90,10 @@ def decision_in(form: Form) -> DocumentDecision:
     if how == "open":
         return DocumentDecision(how=how)
     return DocumentDecision(
-        how=how, provision=form.text("provision") or None, reason=form.text("decision_reason"), told=form.text("untold") != "yes",
-        pages=pages_in(form.text("pages")) if how == "pages-withheld" else [], judge=judge_in(form),
-    )  # fmt: skip
+        how=how,
+        provision=form.text("provision") or None,
+        reason=form.text("decision_reason"),
+        told=form.text("untold") != "yes",
+        pages=pages_in(form.text("pages")) if how == "pages-withheld" else [],
+        judge=judge_in(form),
+    )

@@ -34,9 +34,14 @@ def request_handlers(parts: RecordsParts) -> list[HTTPRouteHandler]:
         damaged = await parts.misfiled.list_damaged(secret_of(request), limit=200)
         differences = await parts.misfiled.list_differences(secret_of(request), limit=200)
         return render(
-            request, "records/queue.html", running=running, misfiled=len(misfiled.items), damaged=len(damaged.items),
-            differences=len(differences.items), words=WORDS,
-        )  # fmt: skip
+            request,
+            "records/queue.html",
+            running=running,
+            misfiled=len(misfiled.items),
+            damaged=len(damaged.items),
+            differences=len(differences.items),
+            words=WORDS,
+        )
 
     @get("/ended", include_in_schema=False)
     async def ended(request: AnyRequest) -> Response[bytes]:
@@ -136,8 +141,13 @@ def _letter(parts: RecordsParts) -> list[HTTPRouteHandler]:
         if whole.request.running:
             raise Conflict("the request has not been answered yet", code="request-state")
         return render(
-            request, "records/letter.html", whole=whole, asked=whole.request, words=WORDS, language=whole.request.language
-        )  # fmt: skip
+            request,
+            "records/letter.html",
+            whole=whole,
+            asked=whole.request,
+            words=WORDS,
+            language=whole.request.language,
+        )
 
     return [letter]
 

@@ -19,8 +19,11 @@ from vault.pages.records.restrictions import restriction_handlers
 def records_router(parts: RecordsParts, require_session: Guard) -> Router:
     """Everything under ``/desk/records``."""
     handlers = [
-        *request_handlers(parts), *paper_handlers(parts), *recording_handlers(parts), *other_handlers(parts),
+        *request_handlers(parts),
+        *paper_handlers(parts),
+        *recording_handlers(parts),
+        *other_handlers(parts),
         *restriction_handlers(parts),
         *handing_handlers(parts),
-    ]  # fmt: skip
+    ]
     return Router(HOME, route_handlers=handlers, guards=[page_guard(require_session)], exception_handlers=HANDLERS)

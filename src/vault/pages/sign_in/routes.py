@@ -63,9 +63,12 @@ async def _start(request: AnyRequest, after: After = "/") -> Response[Any]:
         providers = await gate_of(request).sessions.providers()
         clients = [one for one in providers if one.kind == "client"]
         return render(
-            request, "sign_in/start.html", clients=[(one, _name(one, request)) for one in clients], after=_carried(after),
+            request,
+            "sign_in/start.html",
+            clients=[(one, _name(one, request)) for one in clients],
+            after=_carried(after),
             has_staff=any(one.kind == "staff" for one in providers),
-        )  # fmt: skip
+        )
     return redirect(request, safe_after(after) if safe_after(after) != "/" else first_page(session))
 
 
@@ -121,9 +124,13 @@ def _acting(authorities: Authorities) -> list[Any]:
         except ValueError:
             mandates = await authorities.mandates(session.secret)
             return render(
-                request, "sign_in/act_for.html", status_code=422, mandates=mandates, chosen=session.authority,
+                request,
+                "sign_in/act_for.html",
+                status_code=422,
+                mandates=mandates,
+                chosen=session.authority,
                 errors={"authority": N_("Choose for whom you act")},
-            )  # fmt: skip
+            )
         acting = await gate.sessions.act_for(session, authority)
         told = redirect(request, first_page(acting))
         told.set_cookie(gate.session_cookie(acting))
