@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.caller import KELA, PHYSICIAN, Caller, code_born_then, must, new_case
 from tests.support.own import own, signed_in
+from tests.support.sessions import browser, client_session
 from tests.web.answers import code_of, log_of
 from tests.web.scene import problem
 
@@ -232,6 +233,33 @@ def test_what_was_registered_is_the_clients_code_again_when_the_desk_keeps_it(ca
     assert (found(caller, code), found(caller, other)) == ([case], [theirs])
     with signed_in(caller, case, code) as hers:
         assert (hers.one("")["personal_identity_code"], [one["id"] for one in hers.all("/cases")]) == (code, [case])
+
+
+def test_p01_a_code_that_was_the_clients_by_mistake_and_is_given_again_stays_its_true_holders(caller: Caller) -> None:
+    """Mistyped, corrected, then given again by mistake once its true holder is known here."""
+    body = new_case()
+    case, mistyped = must(caller.coordinator.post("/v1/cases", body))["id"], body["client"]["personal_identity_code"]
+    client, right, later = client_of(caller, case), code_born_then(mistyped), code_born_then(mistyped, "W", 3)
+    change(caller, client, personal_identity_code=right)
+    theirs = caller.open_case(
+        handled=False, personal_identity_code=mistyped, born=body["client"]["born"], name="Toinen Henkilö"
+    )
+    for _ in range(2):
+        change(caller, client, personal_identity_code=mistyped)  # the second time it is no news
+    with signed_in(caller, theirs, mistyped) as them:
+        assert [one["id"] for one in them.all("/cases")] == [theirs]
+    assert theirs in found(caller, mistyped)
+    former, refused = waiting(caller, client)
+    assert (former["fields"], refused["fields"]) == (["former_personal_identity_code"], ["personal_identity_code"])
+    settle(caller, refused, "kept")
+    assert (found(caller, right), found(caller, mistyped)) == ([case], [theirs])
+    with signed_in(caller, case, right) as hers:
+        assert [one["id"] for one in hers.all("/cases")] == [case]
+    # What the true holder gives up becomes nobody's: nobody decided that it is hers.
+    change(caller, client_of(caller, theirs), personal_identity_code=later)
+    assert found(caller, mistyped) == []
+    with browser(caller.service, client_session(caller.service, mistyped)) as nobody:
+        assert nobody.get("/v1/me/cases").json()["items"] == []
 
 
 def test_two_changes_at_once_both_stand(caller: Caller) -> None:

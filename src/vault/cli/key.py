@@ -184,7 +184,8 @@ def issuer(*, at_once: bool) -> None:
     from vault.settings import load_settings, require
 
     keyring = open_keyring(require(load_settings().keyring, "keyring"))
-    earlier = [kid for kid, _ in keyring.issuer_keys()]
+    present = dt.datetime.now(dt.UTC)
+    earlier = [kid for kid, _ in keyring.issuer_keys() if signs_from(kid) <= present]
     kid = keyring.new_issuer_key(dt.timedelta() if at_once else dt.timedelta(hours=1))
     since = signs_from(kid)
     click.echo(

@@ -28,7 +28,7 @@ RETURN (SELECT CASE WHEN k.name_mac IS NOT DISTINCT FROM a_name_mac THEN k.clien
 CREATE OR REPLACE FUNCTION vault.code_last_used(a_client uuid) RETURNS bytea
 LANGUAGE sql STABLE
 RETURN (SELECT k.code_mac FROM vault.client_code k
-    LEFT JOIN LATERAL (SELECT max(x.n) AS n FROM vault.client_about x WHERE x.client = k.client AND x.code_mac = k.code_mac) a ON true
+    LEFT JOIN LATERAL (SELECT max(x.n) AS n FROM vault.client_about x WHERE x.client = k.client AND x.code_mac = k.code_mac AND x.code_taken) a ON true
     WHERE k.client = a_client ORDER BY a.n DESC NULLS LAST, k.recorded_at DESC LIMIT 1);
 
 -- One code is registered once, whoever comes first: held until this transaction ends.

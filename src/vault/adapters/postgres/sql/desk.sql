@@ -194,7 +194,7 @@ BEGIN
             SELECT f.id, f.client, CASE WHEN vault.recorded_state(c.id, as_of) IS DISTINCT FROM 'archived' THEN c.id END AS open_case,
                 jsonb_build_object('id', f.id, 'client', f.client, 'case', f.case_id, 'fields', f.fields, 'recorded_at', vault.rfc3339(f.recorded_at),
                     'registered', vault.registered_json(f.client), 'former', (SELECT vault.b64(a.sealed) FROM vault.client_about a
-                        WHERE a.client = f.client AND a.code_mac = f.former_mac ORDER BY a.n DESC LIMIT 1),
+                        WHERE a.client = f.client AND a.code_mac = f.former_mac AND a.code_taken ORDER BY a.n DESC LIMIT 1),
                     'given', CASE WHEN vault.recorded_state(c.id, as_of) IS DISTINCT FROM 'archived' THEN vault.b64(c.sealed_about) END) AS j
             FROM vault.difference f JOIN vault.client_case c ON c.id = f.case_id
             WHERE c.controller = t.agency AND f.id > after AND (about ->> 'difference' IS NULL OR f.id = (about ->> 'difference')::uuid)

@@ -80,10 +80,9 @@ BEGIN
         taken.client := f.client; taken.sealed := difference_end.sealed; taken.name_mac := a_name_mac;
         PERFORM vault.append_about(taken, now);
     ELSIF FOUND AND f.former_mac IS NOT NULL AND f.fields = '{personal_identity_code}' AND coalesce(vault.client_known_by(f.former_mac), f.client) = f.client
-        AND NOT EXISTS (SELECT FROM vault.client_code k WHERE k.client = f.client
-            AND k.code_mac = (SELECT a.code_mac FROM vault.client_about a WHERE a.client = f.client ORDER BY a.n DESC LIMIT 1)) THEN
+        AND NOT (SELECT a.code_taken FROM vault.client_about a WHERE a.client = f.client ORDER BY a.n DESC LIMIT 1) THEN
         -- The given code was another person's, and none was given since: the one before is the client's again.
-        taken.client := f.client; taken.code_mac := f.former_mac;
+        taken.client := f.client; taken.code_mac := f.former_mac; taken.code_taken := true;
         PERFORM vault.append_about(taken, now);
     END IF;
     RETURN vault.conclude(e, 'done', NULL, NULL);

@@ -16,9 +16,9 @@ RETURN (SELECT jsonb_build_object('n', a.n, 'about', vault.b64(a.sealed), 'langu
 CREATE OR REPLACE FUNCTION vault.append_about(changed vault.client_about, as_of timestamptz) RETURNS void
 LANGUAGE sql VOLATILE
 BEGIN ATOMIC
-    INSERT INTO vault.client_about (client, n, sealed, name_mac, born_mac, code_mac, language, interpreter, address_protected, recorded_at)
+    INSERT INTO vault.client_about (client, n, sealed, name_mac, born_mac, code_mac, code_taken, language, interpreter, address_protected, recorded_at)
     SELECT changed.client, coalesce(a.n, 0) + 1, coalesce(changed.sealed, a.sealed), coalesce(changed.name_mac, a.name_mac),
-        coalesce(changed.born_mac, a.born_mac), coalesce(changed.code_mac, a.code_mac), coalesce(changed.language, a.language),
+        coalesce(changed.born_mac, a.born_mac), coalesce(changed.code_mac, a.code_mac), coalesce(changed.code_taken, a.code_taken, true), coalesce(changed.language, a.language),
         coalesce(changed.interpreter, a.interpreter), coalesce(changed.address_protected, a.address_protected), as_of
     FROM (SELECT) one LEFT JOIN (SELECT * FROM vault.client_about x WHERE x.client = changed.client ORDER BY x.n DESC LIMIT 1) a ON true;
 END;
@@ -38,6 +38,7 @@ DECLARE
     e vault.entry;
     whose uuid;
     before bytea;
+    given bytea;
     changed vault.client_about;
 BEGIN
     IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
@@ -50,10 +51,13 @@ BEGIN
     e.facts := concat_ws(' ', CASE WHEN a_name_mac IS NOT NULL THEN 'name' END, CASE WHEN a_code_mac IS NOT NULL THEN 'personal-identity-code' END,
         CASE WHEN a_language IS NOT NULL THEN 'language' END, CASE WHEN is_protected IS NOT NULL THEN 'address-protected' END);
     whose := vault.client_known_by(a_code_mac); before := vault.code_last_used(a_client);
+    given := (SELECT a.code_mac FROM vault.client_about a WHERE a.client = a_client ORDER BY a.n DESC LIMIT 1);
     changed.client := a_client; changed.name_mac := a_name_mac; changed.language := a_language; changed.address_protected := is_protected;
     changed.sealed := CASE WHEN whose <> a_client THEN sealed_otherwise ELSE client_change.sealed END; changed.code_mac := a_code_mac;
+    changed.code_taken := CASE WHEN a_code_mac IS NOT NULL THEN (whose <> a_client) IS NOT TRUE END;
     PERFORM vault.append_about(changed, now);
-    IF a_code_mac IS DISTINCT FROM before AND a_code_mac IS NOT NULL THEN
+    -- The same code refused again is no news.
+    IF a_code_mac IS NOT NULL AND a_code_mac IS DISTINCT FROM before AND (whose <> a_client AND a_code_mac = given) IS NOT TRUE THEN
         -- The code before stands for nobody from now on, whatever became of the new one: it may have been mistyped, and be somebody
         -- else's. Who signed in by it is out; a records officer hears of it.
         INSERT INTO vault.client_code (code_mac, client, recorded_at)

@@ -1,12 +1,12 @@
 -- Who stands for a client: the client, or a representative under a recorded authority, asked anew at every act.
 -- Source: design.md §2 (representative), §3.3; FI 703/2023 §49-52; GDPR Art. 15.
 
--- Whose code this is now: a code that was the client's once, or was mistyped, stands for nobody (design.md §2).
+-- Whose code this is now: one that was the client's once, was mistyped, or was not taken over, stands for nobody (design.md §2).
 CREATE OR REPLACE FUNCTION vault.client_with_code(a_code_mac bytea) RETURNS uuid
 LANGUAGE sql STABLE
 RETURN (SELECT k.client FROM vault.client_code k
-    LEFT JOIN LATERAL (SELECT x.code_mac FROM vault.client_about x WHERE x.client = k.client ORDER BY x.n DESC LIMIT 1) a ON true
-    WHERE k.code_mac = a_code_mac AND coalesce(a.code_mac, k.code_mac) = k.code_mac);
+    LEFT JOIN LATERAL (SELECT x.code_mac, x.code_taken FROM vault.client_about x WHERE x.client = k.client ORDER BY x.n DESC LIMIT 1) a ON true
+    WHERE k.code_mac = a_code_mac AND coalesce(a.code_mac, k.code_mac) = k.code_mac AND coalesce(a.code_taken, true));
 
 -- Is this authority in force? Days are inclusive; a guardian's ends on the 18th birthday, every one with the client's death;
 -- one that a minor has barred gives nothing (FI 703/2023 §51).
