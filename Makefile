@@ -53,7 +53,7 @@ tests/node/node_modules/.done: tests/node/package-lock.json tests/node/package.j
 test: test-needs ## everything that a change must pass, from a fresh clone on Debian 12
 	$(MAKE) --no-print-directory check
 	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --ignore=tests/faults --ignore=tests/browser $(ARGS)
-	$(BIN)/pytest -n 0 tests/browser $(ARGS) # the browser's driver keeps an event loop in its process
+	$(BIN)/pytest -n 2 --dist loadfile tests/browser $(ARGS) # apart: its driver keeps an event loop in its process
 	$(BIN)/pytest -n 0 tests/faults $(ARGS) # these count seconds, and have the machine to themselves
 
 test-long: test-needs ## the tests that take minutes
