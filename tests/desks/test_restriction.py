@@ -130,6 +130,32 @@ async def test_a_part_that_is_refused_leaves_the_named_papers_restricted(desk: D
     assert await reads(desk) == ("hidden", ["prohibited"])
 
 
+async def alike(desk: Desk, table: str, key: str, of: uuid.UUID, changes: dict[str, Any]) -> None:
+    """Another row like one that is there, but for these columns."""
+    changed = {name: str(value) for name, value in changes.items()}
+    copied = (
+        f"INSERT INTO vault.{table} SELECT (jsonb_populate_record(x, $2)).* FROM vault.{table} x WHERE x.{key} = $1"
+    )
+    await (await desk.owner()).execute(copied, of, changed)
+
+
+async def test_a_signed_form_of_an_archived_case_is_no_paper_that_can_be_restricted(desk: Desk) -> None:
+    """Else a decision that restricts it would be recorded, and bind nothing."""
+    request, form, other = await wished(desk), uuid.uuid4(), uuid.uuid4()
+    await alike(desk, "client_case", "id", desk.case, {"id": other})
+    about = {"id": form, "series": form, "case_id": other, "key_parent": "register"}
+    await alike(desk, "document", "id", desk.paper, about)
+    for table in ("attempt", "filing"):
+        await alike(desk, table, "document", desk.paper, {"document": form, "object": form.hex})
+    row = {"case_id": other, "n": 9, "state": "archived", "entry": uuid.UUID(int=0), "recorded_at": NOON - DAY}
+    await desk.database.insert("case_state", [row])
+    assert await step(desk, request, "refuse-part", REFUSED | {"papers": [str(form)]}) == "unknown-paper"
+    assert await step(desk, request, "refuse-part", REFUSED | {"papers": [str(form), str(desk.paper)]}) == (
+        "unknown-paper"
+    )
+    assert await (await desk.owner()).fetchval("SELECT count(*) FROM vault.prohibition") == 0
+
+
 async def test_p08_what_is_restricted_is_neither_handed_to_the_archive_nor_destroyed(desk: Desk) -> None:
     owner = await desk.owner()
 

@@ -78,7 +78,9 @@ RETURN (SELECT coalesce(jsonb_agg(vault.document_json(d, false) || jsonb_build_o
         CROSS JOIN LATERAL vault.for_client(d.id, as_of) v
     WHERE r.kind IN ('export-review', 'self-access', 'correction', 'restriction') AND c.client = r.client AND c.controller = r.controller
       AND (r.case_id IS NULL OR c.id = r.case_id) AND (r.document IS NULL OR d.id = r.document) AND d.copy_of IS NULL
-      AND (d.key_parent = 'register' OR vault.recorded_state(c.id, as_of) IS DISTINCT FROM 'archived') AND NOT vault.is_misfiled(d.id, as_of));
+      -- Of an archived case the signed forms are left, and nothing to restrict.
+      AND (d.key_parent = 'register' AND r.kind <> 'restriction' OR vault.recorded_state(c.id, as_of) IS DISTINCT FROM 'archived')
+      AND NOT vault.is_misfiled(d.id, as_of));
 
 -- Who lawfully opened a document before it was found to be misfiled: what a breach report must tell.
 CREATE OR REPLACE FUNCTION vault.opened_meanwhile(a_document uuid) RETURNS jsonb
