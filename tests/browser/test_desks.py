@@ -96,7 +96,7 @@ def test_p09_who_cannot_sign_in_is_handed_their_package_at_the_desk(
         expect(page.locator("main")).to_contain_text("Näin avaat paketin")
         page.go_back()
         _handed_over(page, say)
-        said(page, say("The hand-over is recorded. Papers still wait: this request for the rest runs on under the same clock."))  # fmt: skip
+        said(page, say("The hand-over is recorded. Papers are still to come: this request for the rest runs on under the same clock."))  # fmt: skip
     opened_from_disk(chromium, tmp_path / "package.zip", "fi", size, scripts=scripts)
 
 

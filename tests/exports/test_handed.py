@@ -112,6 +112,25 @@ def test_what_waits_is_asked_for_on_and_the_letter_tells_it_with_the_provisions(
     assert first["state"] == "answered"
 
 
+def test_p09_a_paper_that_was_opened_only_after_the_package_was_made_is_still_asked_for_and_told(
+    scene: Scene, counter: Counter
+) -> None:
+    her = scene.person()
+    case = scene.service.one("SELECT id::text FROM vault.client_case WHERE client = $1::uuid", client_of(scene, her))
+    checked = scene.caller.file(case, content=b"waits", third_persons=True)
+    path = counter.asked(client_of(scene, her))
+    package = counter.made(path)
+    counter.fetched(package)
+    must(counter.http.post(f"/v1/requests/{of(path)}/looks", json={"document": checked, "reason": "tarkistan"}), 201)
+    must(counter.http.post(f"/v1/requests/{of(path)}/documents/{checked}/decision", json={"how": "open"}), 201)
+    assert "tarkistettiin vasta, kun tämä paketti oli jo tehty" in counter.get(f"{package}/letter")
+    rest = counter.handed(package)
+    assert rest != path
+    zipped = counter.fetched(counter.made(rest))
+    assert {paper["how"] for paper in data(zipped, "documents") if paper["id"] == checked} == {"open"}
+    assert counter.handed(f"{rest}/package/{data(zipped, 'export')['export']}") == rest  # nothing is left to come
+
+
 def test_p09_one_for_who_acts_for_the_person_holds_what_the_authority_covers(scene: Scene, counter: Counter) -> None:
     pair = Pair(scene)
     authority, only_sees = pair.give(case=pair.one), pair.give(scope="see")

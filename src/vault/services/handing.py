@@ -35,13 +35,24 @@ class HandOver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     identified_how: str
 
 
+class LeftOut(msgspec.Struct, frozen=True):
+    """A paper that a package does not hold, and how it stands now for whoever gets that package."""
+
+    document: uuid.UUID
+    how: str
+
+
 class DeskExport(msgspec.Struct, frozen=True):
-    """An export of a request. ``package`` tells of it also when it is gone; ``outdated`` that a paper in it has closed since."""
+    """An export of a request. ``package`` tells of it also when it is gone; ``outdated`` that a paper in it has closed since.
+
+    ``rest`` is what is still to come: papers that wait, and those that were opened to the person after it was made.
+    """
 
     export: ExportView
     package: Made | None
     outdated: bool
     authority: uuid.UUID | None = None
+    rest: list[LeftOut] = []
 
 
 class Handing(msgspec.Struct, frozen=True):
@@ -92,7 +103,7 @@ class HandingDesk:
     async def hand_over(self, secret: TokenSecret, export: uuid.UUID, handed: HandOver) -> Done:
         """Record the hand-over: it answers the request, and the package is not kept any longer.
 
-        The facts name ``rest``, a request that goes on where papers still wait. Raises: Hidden; InvalidInput that names the
+        The facts name ``rest``, a request that goes on where papers are still to come. Raises: Hidden; InvalidInput that names the
         field; Conflict (``export-not-fetched``, ``export-changed``, ``authority-ended`` and those of an order).
         """
         if handed.how not in HANDED_HOW:
@@ -111,4 +122,5 @@ class HandingDesk:
 def _desk_export(item: dict[str, Any]) -> DeskExport:
     package = msgspec.convert(item["package"], Made) if item["package"] else None
     authority = uuid.UUID(item["authority"]) if item["authority"] else None
-    return DeskExport(export_view(item), package, bool(item["outdated"]), authority)
+    rest = msgspec.convert(item["rest"], list[LeftOut])
+    return DeskExport(export_view(item), package, bool(item["outdated"]), authority, rest)

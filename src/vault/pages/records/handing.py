@@ -148,7 +148,7 @@ def _handing_over(parts: RecordsParts) -> list[HTTPRouteHandler]:
         rest = done.facts.get("rest")
         said = N_("The hand-over is recorded, and the request is answered.")
         more = N_(
-            "The hand-over is recorded. Papers still wait: this request for the rest runs on under the same clock."
+            "The hand-over is recorded. Papers are still to come: this request for the rest runs on under the same clock."
         )
         return redirect(request, f"{HOME}/requests/{rest or asked}", said=more if rest else said)
 

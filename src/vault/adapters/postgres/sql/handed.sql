@@ -54,6 +54,21 @@ LANGUAGE sql STABLE
 RETURN (SELECT jsonb_build_object('how', h.how, 'on', h.handed_on, 'identified_how', h.identified_how, 'at', vault.rfc3339(h.recorded_at))
     FROM vault.export_handover h WHERE h.export = an_export);
 
+-- What whoever gets this package still has to come: papers that wait, and papers that are open to them now and were decided only
+-- after it was made. What they left out as large, and what could not be read, is told apart. Of a paper with pages withheld, the original.
+CREATE OR REPLACE FUNCTION vault.export_rest(x vault.export, as_of timestamptz) RETURNS TABLE (document uuid, how text)
+LANGUAGE plpgsql STABLE
+AS $rest$
+BEGIN
+    RETURN QUERY SELECT coalesce(d.copy_of, d.id), p.how
+    FROM vault.export_papers(vault.export_asker(x), x.without_large, as_of) p JOIN vault.document d ON d.id = p.document
+    WHERE p.how = 'waiting' OR (p.how = 'open'
+        AND (d.copy_of IS NOT NULL OR d.third_persons OR d.check_before_client OR d.recorded_at <= (SELECT k.recorded_at FROM vault.export_package k WHERE k.export = x.id))
+        AND NOT EXISTS (SELECT FROM vault.export_paper i WHERE i.export = x.id AND i.document = d.id)
+        AND NOT EXISTS (SELECT FROM vault.export_damage i WHERE i.export = x.id AND i.document = d.id));
+END
+$rest$;
+
 -- The list request-exports: the exports ordered on one request, how large one of this moment would be, for whom one may be
 -- ordered, and why none may. Null: no such request at this desk.
 CREATE OR REPLACE FUNCTION vault.request_exports(t vault.token, a_request uuid, as_of timestamptz) RETURNS jsonb
@@ -66,7 +81,8 @@ BEGIN
     IF r.id IS NULL OR r.kind <> 'self-access' THEN RETURN NULL; END IF;
     x.client := r.client; x.request := r.id;
     RETURN vault.export_outlook(vault.export_asker(x), as_of) || jsonb_build_object('client', r.client, 'fault', vault.handing_fault(r, as_of),
-        'items', (SELECT coalesce(jsonb_agg(vault.export_json(y) || jsonb_build_object('authority', y.authority, 'outdated', vault.export_outdated(y, as_of)) ORDER BY y.id), '[]')
+        'items', (SELECT coalesce(jsonb_agg(vault.export_json(y) || jsonb_build_object('authority', y.authority, 'outdated', vault.export_outdated(y, as_of),
+            'rest', (SELECT coalesce(jsonb_agg(jsonb_build_object('document', p.document, 'how', p.how) ORDER BY p.document), '[]') FROM vault.export_rest(y, as_of) p)) ORDER BY y.id), '[]')
             FROM vault.export y WHERE y.request = r.id AND (vault.export_at(y.id)).state <> 'removed'),
         'authorities', (SELECT coalesce(jsonb_agg(vault.authority_json(a, as_of) ORDER BY a.id), '[]')
             FROM vault.authority a WHERE a.client = r.client AND vault.answers_authority(a, r, as_of)),
@@ -169,7 +185,7 @@ BEGIN
     VALUES (x.id, a_how, a_day, an_identification, t.professional, e.id, now);
     PERFORM vault.export_step(x.id, 'hand', NULL, e.id, now);
     PERFORM vault.export_close(x.id, now);
-    IF EXISTS (SELECT FROM vault.export_papers(vault.export_asker(x), false, now) p WHERE p.how = 'waiting') THEN
+    IF EXISTS (SELECT FROM vault.export_rest(x, now)) THEN
         rest := vault.request_rest(r, t, e.id, now);
     END IF;
     PERFORM vault.request_put(r.id, 'answered', (vault.request_at(r.id, now)).due_on, NULL, NULL, NULL, t, e.id, now);
