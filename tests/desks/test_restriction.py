@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.desks.conftest import OFFICER, OTHER_OFFICER, Desk
+from tests.desks.conftest import NOTED, OFFICER, OTHER_OFFICER, Desk
 from tests.support.authorities import acting, insert_authority
 from tests.support.scene import COORDINATOR, DAY, NOON, NURSE, PHYSICIAN
 
@@ -170,6 +170,29 @@ async def test_p08_what_is_restricted_is_neither_handed_to_the_archive_nor_destr
     await desk.set_now(NOON + 7 * DAY)
     await act(desk, "restriction_end", request)
     assert await pending() == []
+
+
+async def test_p08_a_misfiled_paper_that_is_restricted_is_not_destroyed_before_the_restriction_ends(desk: Desk) -> None:
+    """The client's page says that nothing of it is destroyed; a paper that the restriction does not name may be."""
+    await desk.database.insert("document_mark", [{"document": desk.paper, "mark": "misfiled", **NOTED}])
+    request = await wished(desk)
+    await step(desk, request)
+
+    async def decide(decision: str) -> str:
+        return await act(desk, "misfiled_decide", desk.paper, decision, b"\1why")
+
+    owner = await desk.owner()
+    narrowed = "UPDATE vault.prohibition SET documents = $2 WHERE request = $1"
+    for papers, binds in ((None, True), (uuid.uuid4(), False), (desk.paper, True)):
+        await owner.execute(narrowed, request, papers and [{"document": str(papers)}])
+        assert await owner.fetchval("SELECT vault.keeps_restricted($1, $2)", desk.paper, desk.case) is binds
+    assert await decide("destroyed") == "misfiled-restricted"
+    kept = "SELECT count(*) FROM vault.misfiled_decision UNION ALL SELECT count(*) FROM vault.object_end"
+    assert [row["count"] for row in await owner.fetch(kept)] == [0, 0]
+    await tell(desk, request, (NOON + 7 * DAY).date())
+    await desk.set_now(NOON + 7 * DAY)
+    await act(desk, "restriction_end", request)
+    assert await decide("destroyed") == "done"
 
 
 async def test_what_the_archive_has_is_not_restricted_here(desk: Desk) -> None:

@@ -122,6 +122,10 @@ _CONFLICT: Mapping[str, tuple[str, str]] = {
     "extension-too-late": ("extension-too-late", "more time may be taken once, with a notice inside the first time"),
     "documents-wait": ("documents-wait", "papers still wait; decide each of them first"),
     "misfiled-decided": ("misfiled-decided", "this paper has been decided already"),
+    "misfiled-restricted": (
+        "misfiled-restricted",
+        "the processing of this paper is restricted: tell the person, end the restriction, and destroy it then",
+    ),
     "birth-day-differs": (
         "birth-day-differs",
         "a birth day is not taken over; have the case opened anew for the right person",

@@ -141,6 +141,9 @@ _CONFLICTS: Final[Mapping[str, str]] = {
     "restriction-ended": N_("The restriction has ended already."),
     "request-state": N_("The request has been answered already, or something changed meanwhile."),
     "misfiled-decided": N_("This paper has been decided already."),
+    "misfiled-restricted": N_(
+        "Its processing is restricted. Tell the person and end the restriction first; then destroy it."
+    ),
     "code-differs": N_("That code stands for another person here by now."),
     "identified-too-weakly": N_("Everything about a person is handed out only to somebody who was identified well."),
     "client-deceased": N_("The person has died. Nobody is handed their package any more."),

@@ -26,6 +26,10 @@ BEGIN
     e.document := d.id; e.document_type := d.type; e.source := d.source; e.facts := a_decision;
     SELECT x.decision INTO decided FROM vault.misfiled_decision x WHERE x.document = d.id;
     IF decided IS NOT NULL AND decided <> a_decision THEN RETURN vault.conclude(e, 'misfiled-decided', NULL, NULL); END IF;
+    -- A restriction keeps what it binds until a records officer has ended it, after telling the person.
+    IF decided IS NULL AND a_decision = 'destroyed' AND vault.keeps_restricted(d.id, d.case_id) THEN
+        RETURN vault.conclude(e, 'misfiled-restricted', NULL, NULL);
+    END IF;
     INSERT INTO vault.misfiled_decision (document, decision, sealed_reason, professional, entry, recorded_at)
     VALUES (d.id, a_decision, sealed, t.professional, e.id, now) ON CONFLICT DO NOTHING;
     IF a_decision = 'destroyed' THEN

@@ -7,6 +7,13 @@ LANGUAGE sql STABLE
 RETURN EXISTS (SELECT FROM vault.prohibition b WHERE b.case_id = a_case AND b.request IS NOT NULL
     AND NOT EXISTS (SELECT FROM vault.prohibition_end x WHERE x.prohibition = b.id));
 
+-- Whether a restriction in force binds this paper: one of its whole case, or one that names it.
+CREATE OR REPLACE FUNCTION vault.keeps_restricted(a_document uuid, a_case uuid) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN EXISTS (SELECT FROM vault.prohibition b WHERE b.case_id = a_case AND b.request IS NOT NULL
+    AND (b.documents IS NULL OR b.documents @> jsonb_build_array(jsonb_build_object('document', a_document)))
+    AND NOT EXISTS (SELECT FROM vault.prohibition_end x WHERE x.prohibition = b.id));
+
 -- Every agency that filed or opened what is restricted is told, in each case (GDPR Art. 19).
 CREATE OR REPLACE FUNCTION vault.notify_restricted(a_request uuid, a_kind text, an_entry uuid, as_of timestamptz) RETURNS void
 LANGUAGE sql VOLATILE
