@@ -11,7 +11,7 @@ import pytest
 
 from tests.exports.conftest import BIG, Scene, data
 from tests.exports.counter import IN_PERSON, TODAY, Counter, client_of
-from tests.exports.test_for_another import Pair, papers
+from tests.exports.test_for_another import MIND, Pair, papers
 from tests.exports.test_p06_running import outcomes
 from tests.faults.test_p06_cuts import late
 from tests.support.caller import must
@@ -148,6 +148,27 @@ def test_p09_one_for_who_acts_for_the_person_holds_what_the_authority_covers(sce
     assert pair.her.http.delete(f"/v1/me/authorities/{authority}").status_code == 204
     assert counter.http.get(f"{package}/download").status_code == 303
     assert counter.post(f"{package}/hand-over", IN_PERSON, status=422)
+
+
+def test_p09_the_letter_to_who_acts_for_the_person_tells_of_no_paper_outside_the_authority(
+    scene: Scene, counter: Counter
+) -> None:
+    pair = Pair(scene)
+    mind = scene.caller.file(pair.one, "b-lausunto", b"waits", protected_classes=MIND, third_persons=True)
+    waits = scene.caller.file(pair.one, content=b"waits", third_persons=True)
+    path = counter.asked(client_of(scene, pair.her))
+    for paper, reason in ((pair.paper, "oma"), (pair.elsewhere, "muualla"), (pair.secret, "mielestä")):
+        must(counter.http.post(f"/v1/requests/{of(path)}/looks", json={"document": paper, "reason": "tarkistan"}), 201)
+        told = {"how": "withheld", "provision": "621-1999-11", "reason": f"syy {reason}", "told": True}
+        must(counter.http.post(f"/v1/requests/{of(path)}/documents/{paper}/decision", json=told), 201)
+    counter.made(path, authority=pair.give(case=pair.one))
+    counter.made(path)
+    own, theirs = must(counter.http.get(f"/v1/requests/{of(path)}/exports"))["exports"]
+    assert ({one["document"] for one in own["rest"]}, {one["document"] for one in theirs["rest"]}) == ({mind, waits}, {waits})  # fmt: skip
+    letters = [counter.get(f"{path}/package/{one['export']['id']}/letter") for one in (own, theirs)]
+    found = [[reason for reason in ("oma", "muualla", "mielestä") if f"syy {reason}" in letter] for letter in letters]
+    assert found == [["oma", "muualla", "mielestä"], ["oma"]]
+    assert [letter.count("täytyy ensin tarkistaa") for letter in letters] == [2, 1]
 
 
 def test_p09_what_another_organisation_answers_for_is_not_in_it(scene: Scene, counter: Counter) -> None:

@@ -45,7 +45,8 @@ class LeftOut(msgspec.Struct, frozen=True):
 class DeskExport(msgspec.Struct, frozen=True):
     """An export of a request. ``package`` tells of it also when it is gone; ``outdated`` that a paper in it has closed since.
 
-    ``rest`` is what is still to come: papers that wait, and those that were opened to the person after it was made.
+    ``rest`` is what is still to come: papers that wait, and those that were opened to the person after it was made;
+    ``withheld`` what is withheld in whole or in part. Both name only what whoever gets the package may know of.
     """
 
     export: ExportView
@@ -53,6 +54,7 @@ class DeskExport(msgspec.Struct, frozen=True):
     outdated: bool
     authority: uuid.UUID | None = None
     rest: list[LeftOut] = []
+    withheld: list[LeftOut] = []
 
 
 class Handing(msgspec.Struct, frozen=True):
@@ -122,5 +124,5 @@ class HandingDesk:
 def _desk_export(item: dict[str, Any]) -> DeskExport:
     package = msgspec.convert(item["package"], Made) if item["package"] else None
     authority = uuid.UUID(item["authority"]) if item["authority"] else None
-    rest = msgspec.convert(item["rest"], list[LeftOut])
-    return DeskExport(export_view(item), package, bool(item["outdated"]), authority, rest)
+    rest, withheld = (msgspec.convert(item[name], list[LeftOut]) for name in ("rest", "withheld"))
+    return DeskExport(export_view(item), package, bool(item["outdated"]), authority, rest, withheld)

@@ -82,7 +82,9 @@ BEGIN
     x.client := r.client; x.request := r.id;
     RETURN vault.export_outlook(vault.export_asker(x), as_of) || jsonb_build_object('client', r.client, 'fault', vault.handing_fault(r, as_of),
         'items', (SELECT coalesce(jsonb_agg(vault.export_json(y) || jsonb_build_object('authority', y.authority, 'outdated', vault.export_outdated(y, as_of),
-            'rest', (SELECT coalesce(jsonb_agg(jsonb_build_object('document', p.document, 'how', p.how) ORDER BY p.document), '[]') FROM vault.export_rest(y, as_of) p)) ORDER BY y.id), '[]')
+            'rest', (SELECT coalesce(jsonb_agg(jsonb_build_object('document', p.document, 'how', p.how) ORDER BY p.document), '[]') FROM vault.export_rest(y, as_of) p),
+            'withheld', (SELECT coalesce(jsonb_agg(jsonb_build_object('document', p.document, 'how', p.how) ORDER BY p.document), '[]')
+                FROM vault.export_papers(vault.export_asker(y), y.without_large, as_of) p WHERE p.how IN ('withheld', 'pages-withheld'))) ORDER BY y.id), '[]')
             FROM vault.export y WHERE y.request = r.id AND (vault.export_at(y.id)).state <> 'removed'),
         'authorities', (SELECT coalesce(jsonb_agg(vault.authority_json(a, as_of) ORDER BY a.id), '[]')
             FROM vault.authority a WHERE a.client = r.client AND vault.answers_authority(a, r, as_of)),
