@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -192,6 +193,28 @@ def test_a_part_is_refused_and_the_chosen_papers_are_restricted(caller: Caller, 
     officer.post(path, part | {"papers": hers.paper})
     assert (caller.by(KELA).read(hers.paper).status_code, caller.by(KELA).read(other).status_code) == (404, 200)
     assert must(hers.http.get(f"/v1/me/requests/{made}"))["restriction"]["papers"] == [hers.paper]
+
+
+def test_where_two_organisations_answer_one_case_is_chosen_and_no_answer_is_lost(
+    caller: Caller, hers: Somebody
+) -> None:
+    """The papers of all cases would go to nobody: one request has one controller."""
+    flow = "/my/requests/restriction"
+    caller.open_case(personal_identity_code=hers.code, born=f"1999-{hers.code[2:4]}-{hers.code[:2]}")
+    assert 'value="all"' in hers.pages.get(flow)
+    caller.service.sql("UPDATE vault.client_case SET controller = 'kela' WHERE id = $1::uuid", hers.case)
+    shown = hers.pages.get(flow)
+    assert 'value="all"' not in shown
+    assert "Asiasi kuuluvat eri organisaatioille" in shown
+    assert ", Kela" in shown
+    sent = {"case": "all", "ground": "claim", "text": WORDS, "step": "send", "id": str(uuid.uuid4())}
+    again = hers.pages.post(flow, sent, flow, status=422)
+    assert 'id="case-error"' in again
+    assert 'value="all"' not in again
+    assert f'name="text" value="{WORDS}"' in again, "what was written is kept"
+    place = hers.pages.post(flow, sent | {"case": hers.case}, flow)
+    made = must(hers.http.get(f"/v1/me/requests/{place.rpartition('/')[2]}"))
+    assert (made["case"], made["ground"]) == (hers.case, "claim")
 
 
 def test_one_that_came_by_phone_is_recorded_with_its_ground(

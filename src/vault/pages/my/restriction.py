@@ -28,6 +28,8 @@ from vault.services.requests import MAX_TEXT, NewRequest
 from vault.web.session import AnyRequest
 
 ALL: Final = "all"
+ONE_CASE: Final = "one-case"
+"""The step after a send that could not be made, since several organisations answer for the cases."""
 _LONG: Final = N_("The text is too long. Shorten it to 4,000 characters.")
 _NOTES: Final[Mapping[str, str]] = {
     "accuracy": N_("The restriction lasts while it is checked"),
@@ -82,22 +84,30 @@ def restriction_handlers(parts: MyParts) -> list[HTTPRouteHandler]:
         except InvalidInput as wrong:
             if wrong.field == "case":
                 wish = msgspec.structs.replace(wish, case="")
-            return await _go_on(
-                parts, request, wish, {"case": "case", "ground": "ground"}.get(wrong.field or "", "text")
-            )
+            return await _go_on(parts, request, wish, _missed(wrong))
         said = N_("We have your request. You see below by which day you get an answer.")
         return redirect(request, f"/my/requests/{made.id}", said=said)
 
     return [begin, go_on]
 
 
+def _missed(wrong: InvalidInput) -> str:
+    """The step that must be answered anew."""
+    if wrong.narrow == "which-case":
+        return ONE_CASE
+    return wrong.field if wrong.field in ("case", "ground") else "text"
+
+
 async def _go_on(parts: MyParts, request: AnyRequest, wish: Wish, step: str) -> Response[bytes]:
     """The first question that has no answer yet; ``step`` is the one that was just answered, or left without an answer."""
     cases = await everything(MyCase, lambda after: parts.mine.cases(secret_of(request), after=after))
-    if len(cases) > 1 and not wish.document and not wish.case:
-        return _show(
-            request, "which", wish, {"case": N_("Choose which papers you mean.")} if step == "case" else {}, cases
-        )
+    # One request goes to one organisation: where several answer, the papers of all cases cannot be meant at once.
+    several = step == ONE_CASE or len({case.controller.agency for case in cases}) > 1
+    chosen = wish.case if not (several and wish.case == ALL) else ""
+    if (len(cases) > 1 or step in ("case", ONE_CASE)) and not wish.document and not chosen:
+        missed = step in ("case", ONE_CASE) or bool(wish.case)
+        errors = {"case": N_("Choose which papers you mean.")} if missed else {}
+        return _show(request, "which", wish, errors, cases, several=several)
     if wish.ground not in GROUNDS:
         return _show(request, "why", wish, {"ground": N_("Choose one.")} if step == "ground" else {}, cases)
     if step != "text":
