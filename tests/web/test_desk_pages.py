@@ -110,6 +110,14 @@ def test_a_request_is_refused_by_a_written_decision(officer: Desk, asking: Askin
     assert f"{path}/letter" in text
 
 
+def test_the_queue_shows_requests_of_every_kind(officer: Desk, asking: Asking) -> None:
+    for more in ({"kind": "feedback"}, {"kind": "correction"}, {"kind": "restriction", "ground": "claim"},
+                 {"kind": "log-older", "special_reason": "x"}, {"kind": "log-names"}, {"kind": "self-access"}):  # fmt: skip
+        made = must(asking.hers.http.post("/v1/me/requests", json={"text": "x", **more}))["id"]
+        assert made in officer.get(DESK), more
+        officer.get(f"{DESK}/requests/{made}")
+
+
 def test_the_decision_is_a_letter_in_the_persons_language_with_the_way_to_the_ombudsman(
     caller: Caller, officer: Desk, asking: Asking
 ) -> None:

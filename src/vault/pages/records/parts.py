@@ -57,6 +57,7 @@ KINDS: Final[Mapping[str, str]] = {
     "explanation": N_("Explain an opening"),
     "log-names": N_("Names from the log"),
     "log-older": N_("Log older than two years"),
+    "feedback": N_("Feedback"),
 }
 STATES: Final[Mapping[str, str]] = {
     "received": N_("Received"),
