@@ -176,6 +176,8 @@ def test_p09_what_another_organisation_answers_for_is_not_in_it(scene: Scene, co
     scene.service.sql("UPDATE vault.client_case SET controller = 'kela' WHERE id = $1::uuid", pair.other)
     zipped = counter.fetched(counter.made(counter.asked(client_of(scene, pair.her))))
     assert [case["id"] for case in data(zipped, "cases")] == [pair.one]
+    opened = {one["actor"] for one in data(zipped, "openings") if one["act"] == "open"}
+    assert opened == {"professional"}  # she opened it, too, and that is hers alone to see
     everything = b"".join(zipped.read(name) for name in zipped.namelist())
     assert pair.other.encode() not in everything
     assert pair.elsewhere.encode() not in everything

@@ -262,7 +262,7 @@ def test_p09_every_row_is_in_the_export(scene: Scene, life: Life, package: zipfi
 def test_p09_what_was_handed_over_at_a_desk_is_item_by_item_what_the_clients_own_export_holds(
     life: Life, package: zipfile.ZipFile
 ) -> None:
-    """Made earlier, it lacks what happened since; all else is the same, byte for byte, and nothing is in it that is not in the other."""
+    """Made earlier, it lacks what happened since; and no officer sees what she reads (the next test). All else is the same, byte for byte."""
     handed = life.handed
     for name in ("client", "cases", "documents", "consents", "prohibitions", "notices", "differences", "authorities"):
         assert data(handed, name) == data(package, name), name
@@ -282,6 +282,36 @@ def test_p09_what_was_handed_over_at_a_desk_is_item_by_item_what_the_clients_own
     before = {one["entry"] for one in data(handed, "openings")}
     assert before <= {one["entry"] for one in data(package, "openings")}
     assert data(handed, "schema") == data(package, "schema")
+
+
+READS = {"list", "open", "sign-in", "export-order", "export-remove", "export"}
+"""What she did herself, in this life, that a package made by an officer says nothing of: design.md §3.3."""
+
+
+def test_p09_a_desks_package_differs_from_her_own_in_nothing_but_what_she_read_fetched_and_ordered(
+    scene: Scene, life: Life, package: zipfile.ZipFile
+) -> None:
+    handed, as_of = life.handed, data(life.handed, "export")["as_of"]
+
+    def entries(zipped: zipfile.ZipFile) -> set[str]:
+        return {name[len("log/entries/") : -len(".json")] for name in zipped.namelist() if name.startswith("log/entries/")}  # fmt: skip
+
+    def acts(ids: set[str]) -> set[tuple[str, str]]:
+        rows = scene.service.sql("SELECT actor, act FROM vault.entry WHERE id = ANY ($1::uuid[]) AND at < $2::text::timestamptz", sorted(ids), as_of)  # fmt: skip
+        return {(row["actor"], row["act"]) for row in rows}
+
+    left_out = acts(entries(package) - entries(handed))
+    assert {actor for actor, _ in left_out} == {"client"}
+    assert {act for _, act in left_out} <= READS
+    assert {"list", "sign-in", "export-order", "export-remove"} <= {act for _, act in left_out}
+    assert {act for actor, act in acts(entries(handed)) if actor == "client"} & READS == set()
+    assert {"pause", "prohibition-record", "request-make", "fee-answer"} <= {act for actor, act in acts(entries(handed)) if actor == "client"}  # fmt: skip
+    assert READS.isdisjoint(one["act"] for one in data(handed, "openings") if one["actor"] in {"client", "representative"})  # fmt: skip
+    # Her own order, made and removed before, is in her own package; in this one there is this one alone.
+    desk = data(handed, "export")["export"]
+    assert [one["id"] for one in data(handed, "exports")] == [desk]
+    assert len(data(package, "exports")) > 1
+    assert "ei kerrota" in handed.read("index.html").decode()
 
 
 def test_p09_item_5_the_copy_is_there_and_the_original_never(life: Life, package: zipfile.ZipFile) -> None:

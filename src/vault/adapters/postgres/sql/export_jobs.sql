@@ -184,7 +184,7 @@ BEGIN ATOMIC
             FROM vault.authority y WHERE y.client = x.client AND (x.authority IS NULL OR y.id = x.authority)
               AND (one.desk IS NULL OR y.case_id IS NULL OR y.case_id = ANY (one.cases))),
         'exports', (SELECT coalesce(jsonb_agg(vault.export_json(y) - 'progress' ORDER BY y.id), '[]') FROM vault.export y
-            WHERE y.client = x.client AND (x.authority IS NULL OR y.authority = x.authority) AND (one.desk IS NULL OR y.request IS NULL OR EXISTS (
+            WHERE y.client = x.client AND (x.authority IS NULL OR y.authority = x.authority) AND (one.desk IS NULL OR EXISTS (
                 SELECT FROM vault.request r WHERE r.id = y.request AND r.controller = one.desk))),
         'agencies', (SELECT coalesce(jsonb_object_agg(a.id, a.name), '{}') FROM vault.agency a),
         'units', (SELECT coalesce(jsonb_object_agg(u.id, u.name), '{}') FROM vault.unit u),
@@ -195,7 +195,7 @@ BEGIN ATOMIC
             UNION ALL SELECT 'document:' || p.document FROM paper p WHERE p.how = 'open') keys)) FROM one;
 END;
 
--- A representative does not see the client's own reads.
+-- A representative does not see the client's own reads; what a desk does not: vault.told_at_desk.
 CREATE OR REPLACE FUNCTION vault.export_hides(x vault.export) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN x.authority IS NULL THEN '{}'::text[] ELSE '{client}' END;
@@ -251,9 +251,11 @@ BEGIN
             FROM vault.entry_fields(e) f
             WHERE f.name NOT IN ('professional', 'application', 'assertion') OR e.actor IN ('client', 'representative', 'worker')) END)
     FROM (SELECT * FROM (SELECT * FROM vault.entry y WHERE y.case_id = ANY (cases) AND y.id > after AND y.at <= as_of
-              AND NOT y.actor = ANY (hidden) AND vault.export_shows(who, y.document, as_of) ORDER BY y.id LIMIT page_size) of_cases
+              AND NOT y.actor = ANY (hidden) AND vault.export_shows(who, y.document, as_of)
+              AND (who.agency IS NULL OR vault.told_at_desk(y, who.agency)) ORDER BY y.id LIMIT page_size) of_cases
           UNION ALL SELECT * FROM (SELECT * FROM vault.entry y WHERE y.case_id IS NULL AND y.client = whose AND y.id > after AND y.at <= as_of
-              AND coalesce(y.agency = who.agency, true) AND NOT y.actor = ANY (hidden) ORDER BY y.id LIMIT page_size) of_none
+              AND coalesce(y.agency = who.agency, true) AND NOT y.actor = ANY (hidden)
+              AND (who.agency IS NULL OR vault.told_at_desk(y, who.agency)) ORDER BY y.id LIMIT page_size) of_none
           ORDER BY id LIMIT page_size) e
     CROSS JOIN LATERAL (SELECT CASE WHEN e.salts IS NULL THEN e.commitments ELSE vault.entry_commitments(e) END AS bytes) c
     ORDER BY e.id;

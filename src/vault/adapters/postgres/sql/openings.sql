@@ -26,9 +26,26 @@ CREATE OR REPLACE FUNCTION vault.day_begins(day date) RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN day::timestamp AT TIME ZONE 'Europe/Helsinki';
 
+-- What a desk's package tells of the log, beside what the agency sees anyway: of the person and who acts for them, what changed
+-- something there, and never what they read or fetched, when they signed in, or a try that was refused; of exports, that desk's alone
+-- (design.md §3.3). An act that is in no list here is not told.
+CREATE OR REPLACE FUNCTION vault.told_at_desk(e vault.entry, desk text) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN CASE
+    WHEN e.actor IN ('client', 'representative') THEN e.decision = 'permit' AND CASE
+        WHEN e.act LIKE 'request-%' THEN EXISTS (SELECT FROM vault.request r WHERE r.client = e.client AND r.controller = desk AND r.entry IN (e.id, e.of_entry))
+        WHEN e.act = 'fee-answer' THEN EXISTS (SELECT FROM vault.request r JOIN vault.fee f ON f.request = r.id JOIN vault.fee_answer y ON y.fee = f.id
+            WHERE r.client = e.client AND r.controller = desk AND y.entry = e.id)
+        ELSE e.act IN ('consent-record', 'consent-withdraw', 'consent-confirm', 'prohibition-record', 'prohibition-end', 'pause', 'resume',
+            'authority-record', 'authority-end', 'authority-bar', 'authority-unbar', 'client-language') END
+    WHEN e.actor = 'worker' AND (e.act LIKE 'export%' OR e.act = 'outcome' AND e.case_id IS NULL) THEN EXISTS (
+        SELECT FROM vault.export x JOIN vault.request r ON r.id = x.request
+        WHERE x.client = e.client AND r.controller = desk AND coalesce(position(x.id::text IN e.facts) > 0, false))
+    ELSE true END;
+
 -- The openings and other acts of these cases, and those about the client that belong to no case, by these kinds of
 -- actor, or (others) by all but these; a list of protected classes leaves out the documents of any other class; an agency
--- leaves out what other agencies did that belongs to no case.
+-- leaves out what other agencies did that belongs to no case, and what is not told at its desk.
 -- Ordered by the first entry's id, upwards or downwards; since and before cut at the beginning of a Finnish day. A page begins
 -- after the opening whose first entry is the cursor, so none is cut in two, told twice or left out.
 CREATE OR REPLACE FUNCTION vault.openings(cases uuid[], a_client uuid, actors text[], others boolean, classes text[], since timestamptz, before timestamptz,
@@ -49,6 +66,7 @@ BEGIN ATOMIC
         SELECT (s.r).*, o.outcome AS ended, o.bytes AS sent, s.r FROM span, scope s
         LEFT JOIN scope o ON o.act = 'outcome' AND o.of_entry = s.id
         WHERE s.act <> 'outcome' AND s.id < span.high AND ((s.r).actor = ANY (actors)) <> others
+            AND (of_agency IS NULL OR vault.told_at_desk(s.r, of_agency))
             AND (classes IS NULL OR NOT EXISTS (SELECT FROM vault.document d WHERE d.id = (s.r).document AND NOT d.protected_classes <@ classes))
     ), opening AS (
         SELECT (array_agg(t.r ORDER BY t.id))[1] AS first, (array_agg(t.id ORDER BY t.id))[1] AS id, t.ended,
