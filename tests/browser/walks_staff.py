@@ -69,7 +69,7 @@ def records(walk: Walk) -> None:
         page.goto(f"{DESK}/requests/{correction}/extend")
         walk.send(page, notice="⟦odotamme⟧")
         page.goto(f"{DESK}/requests/{correction}/refuse")
-        page.locator("#provision").select_option("1050-2018-34-rights")
+        page.locator("#provision").select_option("gdpr-16")
         walk.send(page, reason="⟦toisen oikeudet⟧")
         walk.go(page, f"{DESK}/requests/{correction}/letter")
         walk.go(page, f"{DESK}/requests/{names}/names")

@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from tests.desks.conftest import NOTED, OFFICER, OTHER_OFFICER, Desk
-from tests.support.scene import COORDINATOR, DAY, NOON
+from tests.support.scene import COORDINATOR, DAY, NOON, NURSE
 
 HOUR = dt.timedelta(hours=1)
 
@@ -116,3 +116,18 @@ async def test_p09_the_log_leads_to_the_reason_for_which_a_records_officer_looke
         "controller-duty",
     )
     assert item["request"] == str(request)
+
+
+async def test_p01_at_most_a_page_of_those_who_may_judge_is_named_who_worked_in_the_case_first(desk: Desk) -> None:
+    owner, request, officer = await desk.owner(), await desk.made(), await desk.token(OFFICER)
+
+    async def judges(at_most: int) -> list[str]:
+        query = "SELECT vault.request_list(vault.live_asker($1, $2), 'judges', $3, $2, $4) -> 'items'"
+        found = await owner.fetchval(query, officer, desk.now, {"request": str(request)}, at_most)
+        return [one["subject"] for one in found]
+
+    first, last = await judges(200)
+    assert await judges(1) == [first]
+    await desk.door(await desk.token(NURSE._replace(professional=last)))
+    assert await judges(1) == [last]
+    assert await judges(200) == [last, first]

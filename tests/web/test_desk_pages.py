@@ -118,6 +118,24 @@ def test_the_queue_shows_requests_of_every_kind(officer: Desk, asking: Asking) -
         officer.get(f"{DESK}/requests/{made}")
 
 
+def test_p01_names_of_those_who_may_judge_are_opened_only_where_health_can_decide(
+    caller: Caller, officer: Desk, asking: Asking
+) -> None:
+    said = "Lauri Tammelo, lääkäri"
+    assert said in officer.get(f"{DESK}/requests/{asking.request}/refuse")
+    opened = "SELECT count(*) FROM vault.entry WHERE act = 'list' AND facts LIKE 'judges%'"
+    before = caller.service.one(opened)
+    assert before > 0
+    for kind in ("correction", "feedback"):
+        made = must(asking.hers.http.post("/v1/me/requests", json={"kind": kind, "text": "x"}))["id"]
+        page = officer.get(f"{DESK}/requests/{made}/refuse")
+        assert said not in page
+        assert 'name="judge"' not in page
+        assert 'value="gdpr-12-5"' in page
+        assert 'value="1050-2018-34' not in page, "it restricts the right to see, and nothing else"
+    assert caller.service.one(opened) == before
+
+
 def test_the_decision_is_a_letter_in_the_persons_language_with_the_way_to_the_ombudsman(
     caller: Caller, officer: Desk, asking: Asking
 ) -> None:

@@ -113,7 +113,7 @@ def test_a_refusal_is_in_the_clients_language(caller: Caller, officer: Acting, l
 
 
 def test_a_reason_that_may_not_be_told_is_not_told(somebody: Somebody, officer: Acting) -> None:
-    made = asked(somebody, "correction", text="x")
+    made = asked(somebody, "self-access")
     body = {"provision": "1050-2018-34-security", "reason": MARK, "told": False}
     must(officer.post(f"/v1/requests/{made['id']}/refuse", body))
     answer = somebody.hers.get(f"/v1/me/requests/{made['id']}")

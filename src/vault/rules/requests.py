@@ -351,11 +351,12 @@ NO_RESTRICTION: Final = ("tym", "381-2023-12")
 def provisions_for(kind: str, processes: Collection[str] = ()) -> dict[str, Provision]:
     """The provisions on which a request of that kind, about cases in those processes, can be refused.
 
-    Source: GDPR Art. 18; FI 703/2023 § 12; FI 381/2023 § 12.
+    Source: GDPR Art. 18; FI 1050/2018 § 34; FI 703/2023 § 12; FI 381/2023 § 12.
     """
     process, excepted = NO_RESTRICTION
     if kind != RequestKind.RESTRICTION:
-        return {code: one for code, one in PROVISIONS.items() if one.only in (None, kind)}
+        sees = kind not in (RequestKind.CORRECTION, RequestKind.FEEDBACK)  # papers are withheld from who asks to see
+        return {c: one for c, one in PROVISIONS.items() if one.only in (None, kind) and (sees or not one.documents)}
     found = {code: one for code, one in PROVISIONS.items() if one.only == kind}
     found |= {code: PROVISIONS[code] for code in ("gdpr-12-5", "gdpr-12-6")}
     if process in processes:

@@ -107,12 +107,13 @@ def _step(
         names: list[NameFound] = []
         if name in ("answer", "refuse") and whole.request.kind == "log-names" and whole.request.running:
             names, _ = await parts.desk.names(secret_of(request), asked)
-        judges: list[JudgeFound] = []
-        if name == "refuse" and whole.request.running:
+        provisions = provisions_for(whole.request.kind, whole.processes)
+        judges: list[JudgeFound] | None = None
+        if name == "refuse" and whole.request.running and any(one.judged for one in provisions.values()):
             judges, _ = await parts.desk.judges(secret_of(request), asked)
         return render(
             request, f"records/{name}.html", status_code=422 if errors else 200, whole=whole, asked=whole.request,
-            form=form, errors=errors, words=WORDS, provisions=provisions_for(whole.request.kind, whole.processes), identified_how=IDENTIFIED_HOW, names=names,
+            form=form, errors=errors, words=WORDS, provisions=provisions, identified_how=IDENTIFIED_HOW, names=names,
             judges=judges,
             press_id=form.text("id") or str(new_id()),
         )  # fmt: skip

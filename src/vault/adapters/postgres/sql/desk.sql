@@ -139,13 +139,17 @@ BEGIN
             WHERE q.controller = t.agency AND q.kind = 'restriction' AND q.id > after AND y.j IS NOT NULL AND y.j ->> 'ended_at' IS NULL
             ORDER BY q.id LIMIT at_most) x;
     ELSIF target = 'judges' THEN
-        -- Who of the controller's own could judge for this request: opened for it alone, while it runs.
+        -- Who of the controller's own could judge for this request: opened for it alone, while it runs. Where there are more than a
+        -- page of them, those who have worked in the person's cases come first.
         SELECT * INTO r FROM vault.request q WHERE q.id = (about ->> 'request')::uuid AND q.controller = t.agency;
         IF r.id IS NULL OR NOT vault.is_running((vault.request_at(r.id, as_of)).state) THEN RETURN NULL; END IF;
         whose := r.client;
-        items := (SELECT coalesce(jsonb_agg(jsonb_build_object('id', p.id, 'agency', p.agency, 'subject', p.subject, 'name', vault.b64(p.sealed_name),
-                'roles', to_jsonb(y.roles)) ORDER BY p.id), '[]')
-            FROM vault.professional p CROSS JOIN LATERAL (SELECT vault.judging_roles(p.id) AS roles) y WHERE p.agency = t.agency AND y.roles <> '{}');
+        items := (SELECT coalesce(jsonb_agg(jsonb_build_object('id', x.id, 'agency', x.agency, 'subject', x.subject, 'name', vault.b64(x.sealed_name),
+                'roles', to_jsonb(x.roles)) ORDER BY x.place), '[]')
+            FROM (SELECT p.*, y.roles, row_number() OVER (ORDER BY p.id IN (SELECT e.professional FROM vault.client_case c
+                        JOIN vault.entry e ON e.case_id = c.id AND e.professional IS NOT NULL WHERE c.client = r.client AND c.controller = r.controller) DESC, p.id) AS place
+                FROM vault.professional p CROSS JOIN LATERAL (SELECT vault.judging_roles(p.id) AS roles) y
+                WHERE p.agency = t.agency AND y.roles <> '{}' ORDER BY place LIMIT at_most) x);
     ELSIF target IN ('request', 'request-names') THEN
         SELECT * INTO r FROM vault.request q WHERE q.id = (about ->> 'request')::uuid AND q.controller = t.agency;
         IF r.id IS NULL THEN RETURN NULL; END IF;
