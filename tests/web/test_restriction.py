@@ -6,6 +6,7 @@ import datetime as dt
 import uuid
 from collections.abc import Iterator
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from tests.support.caller import ANY, KELA, PURPOSES, Acting, Caller, must, new_case, permit, personal_code
 from tests.support.sessions import browser, client_session, staff_session
 from tests.support.terms_model import due_day
-from tests.web.test_desk_pages import Desk
+from tests.web.test_desk_pages import Desk, hidden
 from vault.rules.days import helsinki_day
 
 OFFICER = "pirha-1004"
@@ -193,6 +194,26 @@ def test_a_part_is_refused_and_the_chosen_papers_are_restricted(caller: Caller, 
     officer.post(path, part | {"papers": hers.paper})
     assert (caller.by(KELA).read(hers.paper).status_code, caller.by(KELA).read(other).status_code) == (404, 200)
     assert must(hers.http.get(f"/v1/me/requests/{made}"))["restriction"]["papers"] == [hers.paper]
+
+
+def test_a_decision_on_more_papers_than_a_form_else_has_fields_is_taken_and_kept_when_signed_out(
+    caller: Caller, hers: Somebody, officer: Desk
+) -> None:
+    made = wished(hers.http)
+    path = f"/desk/records/requests/{made}/refuse"
+    ticked = [("papers", hers.paper)] * 400
+    fields = {"provision": "gdpr-18", "reason": "x", "partly": "yes", "untold": "no", "text": "rajoitamme nämä"}
+    sent = urlencode([*hidden(officer, path).items(), *fields.items(), *ticked])
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    with browser(caller.service) as nobody:
+        kept = nobody.post(path, content=sent, headers=form)
+    assert (kept.status_code, kept.text.count(f'name="papers" value="{hers.paper}"')) == (401, 400)
+    answer = officer.http.post(path, content=sent, headers=form)
+    assert answer.status_code == 303, answer.text[:1000]
+    [binding] = must(hers.http.get("/v1/me/readers"))["restrictions"]
+    assert binding["request"] == made
+    too_many = urlencode([*hidden(officer, "/desk/records/new").items(), *ticked])
+    assert officer.http.post("/desk/records/new", content=too_many, headers=form).status_code == 400
 
 
 def test_where_two_organisations_answer_one_case_is_chosen_and_no_answer_is_lost(

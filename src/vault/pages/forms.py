@@ -20,6 +20,8 @@ from vault.errors import InvalidInput, SessionEnded, Unauthenticated, VaultError
 from vault.web.session import FORM_TOKEN_FIELD, AnyRequest, form_token
 
 MAX_FIELDS: Final = 200
+MANY_FIELDS: Final = {"max_fields": 5000}
+"""``opt`` of a handler whose form ticks one field for each of somebody's papers, or for each name."""
 
 
 class Form(msgspec.Struct, frozen=True):
@@ -55,7 +57,7 @@ class SignedOut(SessionEnded):
 
 async def read_form(request: AnyRequest) -> Form:
     """The form of a session's request. Raises: InvalidInput when it cannot be read; StaleForm without its proof."""
-    form = parse_form(request.headers.get("content-type", ""), await request.body())
+    form = await _form_of(request, request.route_handler)
     session = getattr(request.state, "session", None)
     if session is None:
         return form
@@ -65,22 +67,27 @@ async def read_form(request: AnyRequest) -> Form:
     return form
 
 
-def parse_form(content_type: str, body: bytes) -> Form:
+async def _form_of(request: Request[Any, Any, Any], handler: BaseRouteHandler) -> Form:
+    most = int(handler.opt.get("max_fields", MAX_FIELDS))
+    return parse_form(request.headers.get("content-type", ""), await request.body(), most)
+
+
+def parse_form(content_type: str, body: bytes, max_fields: int = MAX_FIELDS) -> Form:
     """Fields of an ``application/x-www-form-urlencoded`` body. Raises: InvalidInput."""
     if content_type.partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         raise InvalidInput("send a form", code="unsupported-media-type", status=415)
-    fields: dict[str, tuple[str, ...]] = {}
+    fields: dict[str, list[str]] = {}
     try:
         pairs = parse_qsl(
-            body.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS, encoding="utf-8"
+            body.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=max_fields, encoding="utf-8"
         )
     except ValueError:
         raise InvalidInput("the form cannot be read", code="malformed-request", status=400) from None
     for name, value in pairs:
         if "\x00" in name or "\x00" in value:
             raise InvalidInput("the form holds a character that no text has", code="malformed-request", status=400)
-        fields[name] = (*fields.get(name, ()), value)
-    return Form(fields)
+        fields.setdefault(name, []).append(value)
+    return Form({name: tuple(values) for name, values in fields.items()})
 
 
 def page_guard(require_session: Guard) -> Guard:
@@ -91,16 +98,16 @@ def page_guard(require_session: Guard) -> Guard:
             if (waiting := require_session(connection, handler)) is not None:
                 await waiting
         except Unauthenticated:
-            raise SignedOut(await _sent(connection)) from None
+            raise SignedOut(await _sent(connection, handler)) from None
 
     return guard
 
 
-async def _sent(connection: ASGIConnection[Any, Any, Any, Any]) -> Form | None:
+async def _sent(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> Form | None:
     if not isinstance(connection, Request) or connection.method != "POST":
         return None
     try:
-        form = parse_form(connection.headers.get("content-type", ""), await connection.body())
+        form = await _form_of(connection, handler)
     except InvalidInput:
         return None
     return Form({name: values for name, values in form.fields.items() if name != FORM_TOKEN_FIELD})

@@ -12,7 +12,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from vault.errors import Conflict, InvalidInput
-from vault.pages.forms import Form, read_form
+from vault.pages.forms import MANY_FIELDS, Form, read_form
 from vault.pages.records.parts import HOME, WORDS, RecordsParts, faults_of, id_in, judge_in, secret_of
 from vault.pages.shell import redirect, render
 from vault.pages.texts import N_
@@ -122,7 +122,7 @@ def _step(
     async def show(request: AnyRequest, asked: FromPath[uuid.UUID]) -> Response[bytes]:
         return await page(request, asked, Form({}), {})
 
-    @post(f"/requests/{{asked:uuid}}/{name}", name=f"records-{name}-done", include_in_schema=False)
+    @post(f"/requests/{{asked:uuid}}/{name}", name=f"records-{name}-done", opt=MANY_FIELDS, include_in_schema=False)
     async def done(request: AnyRequest, asked: FromPath[uuid.UUID]) -> Response[Any]:
         form = await read_form(request)
         try:
