@@ -109,6 +109,20 @@ async def test_p01_without_its_ground_nothing_is_made_fetched_or_handed_over(cou
     assert await counter.sql("SELECT count(*) FROM vault.export") == 1
 
 
+async def test_what_a_person_said_of_a_fee_is_noted_only_while_the_request_runs(counter: Counter) -> None:
+    officer, service = await counter.officer(), await counter.desk.service()
+    await spoil(counter, "a fee")
+    say = "SELECT status FROM vault.fee_answer($1, $2, $3)"
+    await counter.desk.stands(counter.request, "answered")
+    assert await service.fetchval(say, officer, counter.request, True) == "request-state"
+    assert await counter.sql("SELECT count(*) FROM vault.fee_answer") == 0
+    await counter.desk.stands(counter.request, "identified")
+    for accepted, status in ((True, "done"), (False, "request-state"), (True, "done")):
+        assert await service.fetchval(say, officer, counter.request, accepted) == status
+    await counter.desk.stands(counter.request, "answered")
+    assert await service.fetchval(say, officer, counter.request, True) == "done"  # the same press again
+
+
 @pytest.mark.parametrize("who", ["another agency's officer", "coordinator", "physician", "client"])
 async def test_p01_nobody_else_makes_or_fetches_one(counter: Counter, who: str) -> None:
     askers = {"another agency's officer": OTHER_OFFICER, "coordinator": COORDINATOR, "physician": PHYSICIAN, "client": Asker("client", client=counter.desk.client)}  # fmt: skip

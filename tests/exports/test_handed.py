@@ -228,6 +228,15 @@ def test_p09_only_a_hand_over_uses_up_the_year(scene: Scene, counter: Counter) -
     assert charged().json()["code"] == "fee-not-due"
     counter.handed(package)
     assert charged().status_code == 201
+    # No press but these two is an answer to it.
+    again = counter.asked(client)
+    must(counter.http.post(f"/v1/requests/{of(again)}/fee", json=fee), 201)
+    assert 'name="answer" value="no"' in counter.get(again)
+    for nothing in ({"answer": ""}, {"answer": "maybe"}):
+        assert 'id="answer-error"' in counter.post(again, nothing, f"{again}/fee/answer", status=422)
+    assert must(counter.http.get(f"/v1/requests/{of(again)}"))["request"]["fee"]["accepted"] is None
+    counter.post(again, {"answer": "yes"}, f"{again}/fee/answer")
+    assert must(counter.http.get(f"/v1/requests/{of(again)}"))["request"]["fee"]["accepted"] is True
 
 
 def test_p06_a_request_that_ends_ends_what_was_made_on_it(scene: Scene, counter: Counter) -> None:

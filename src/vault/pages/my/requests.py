@@ -148,8 +148,10 @@ def request_handlers(parts: MyParts) -> list[HTTPRouteHandler]:
 
     @post("/requests/{asked:uuid}/fee", include_in_schema=False)
     async def answer_fee(request: AnyRequest, asked: FromPath[uuid.UUID]) -> Redirect:
-        form = await read_form(request)
-        await parts.requests.answer_fee(secret_of(request), asked, accepted=form.text("answer") == "yes")
+        answer = (await read_form(request)).text("answer")
+        if answer not in {"yes", "no"}:
+            raise InvalidInput("yes or no", field="answer", code="unknown-code")
+        await parts.requests.answer_fee(secret_of(request), asked, accepted=answer == "yes")
         return redirect(request, f"/my/requests/{asked}", said=N_("Your answer was recorded."))
 
     return [list_requests, one_request, answer_fee, *_making(parts)]

@@ -173,9 +173,16 @@ def _letter(parts: RecordsParts) -> HTTPRouteHandler:
 
 def _fee_answer(parts: RecordsParts) -> HTTPRouteHandler:
     @post("/requests/{asked:uuid}/fee/answer", include_in_schema=False)
-    async def fee_answer(request: AnyRequest, asked: FromPath[uuid.UUID]) -> Redirect:
-        form = await read_form(request)
-        await parts.desk.answer_fee(secret_of(request), asked, accepted=form.text("answer") == "yes")
+    async def fee_answer(request: AnyRequest, asked: FromPath[uuid.UUID]) -> Response[Any]:
+        """What was said cannot be taken back: nothing is taken for a no but a no."""
+        answer = (await read_form(request)).text("answer")
+        if answer not in {"yes", "no"}:
+            whole, _ = await parts.desk.get(secret_of(request), asked)
+            return render(
+                request, "records/request.html", status_code=422, whole=whole, asked=whole.request, words=WORDS,
+                errors={"answer": N_("Say whether the person accepts the fee or not.")},
+            )  # fmt: skip
+        await parts.desk.answer_fee(secret_of(request), asked, accepted=answer == "yes")
         return redirect(request, f"{HOME}/requests/{asked}", said=N_("What the person said of the fee is noted."))
 
     return fee_answer

@@ -51,7 +51,7 @@ def request_handlers(parts: RecordsParts) -> list[HTTPRouteHandler]:
     @get("/requests/{asked:uuid}", include_in_schema=False)
     async def one(request: AnyRequest, asked: FromPath[uuid.UUID]) -> Response[bytes]:
         whole, _ = await desk.get(secret_of(request), asked)
-        return render(request, "records/request.html", whole=whole, asked=whole.request, words=WORDS)
+        return render(request, "records/request.html", whole=whole, asked=whole.request, words=WORDS, errors={})
 
     @post("/requests/{asked:uuid}/take-up", include_in_schema=False)
     async def take_up(request: AnyRequest, asked: FromPath[uuid.UUID]) -> Redirect:

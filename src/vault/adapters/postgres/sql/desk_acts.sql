@@ -132,15 +132,23 @@ DECLARE
     t vault.token := vault.live_asker(secret, now);
     e vault.entry;
     f vault.fee;
+    r vault.request;
 BEGIN
     IF t.secret_sha256 IS NULL THEN RETURN vault.unauthenticated(); END IF;
     e := vault.entry_of(t, 'fee-answer', now);
     -- Who asked on paper, by phone or in person says yes or no to the records officer.
-    SELECT x.* INTO f FROM vault.fee x JOIN vault.request r ON r.id = x.request WHERE x.request = a_request
-        AND (vault.stands_for_client(t, r.client, true, now) OR (r.received_how <> 'own-pages' AND (vault.desk_request(t, r.id)).id IS NOT NULL));
+    SELECT x.* INTO f FROM vault.fee x JOIN vault.request q ON q.id = x.request WHERE x.request = a_request
+        AND (vault.stands_for_client(t, q.client, true, now) OR (q.received_how <> 'own-pages' AND (vault.desk_request(t, q.id)).id IS NOT NULL));
     IF f.id IS NULL THEN RETURN vault.conclude(e, 'hidden', '{recipient-not-covered}', NULL); END IF;
-    e.client := (SELECT r.client FROM vault.request r WHERE r.id = a_request);
+    SELECT * INTO r FROM vault.request x WHERE x.id = a_request;
+    -- An answer and the end of the request at once: one after the other.
+    PERFORM vault.move_cases(r.client, r.case_id);
+    now := vault.clock(); e.id := vault.uuid7(now); e.at := now;
+    e.client := r.client;
     e.facts := concat_ws(' ', CASE WHEN a_yes THEN 'accepted' ELSE 'declined' END, e.facts);
+    IF NOT vault.is_running((vault.request_at(r.id, now)).state) AND NOT EXISTS (SELECT FROM vault.fee_answer x WHERE x.fee = f.id AND x.accepted = a_yes) THEN
+        RETURN vault.conclude(e, 'request-state', NULL, NULL);
+    END IF;
     INSERT INTO vault.fee_answer (fee, accepted, entry, recorded_at) VALUES (f.id, a_yes, e.id, now) ON CONFLICT DO NOTHING;
     IF NOT FOUND AND (SELECT x.accepted FROM vault.fee_answer x WHERE x.fee = f.id) <> a_yes THEN RETURN vault.conclude(e, 'request-state', NULL, NULL); END IF;
     RETURN vault.conclude(e, 'done', NULL, NULL);
