@@ -14,6 +14,7 @@ from tests.support.scene import COORDINATOR, DAY, NOON, PHYSICIAN, TODAY
 from vault.rules.requests import HANDED_HOW, IDENTIFIED_ENOUGH, IDENTIFIED_HOW, RECEIVED_HOW
 
 FAR = NOON + 30 * DAY
+HOUR = dt.timedelta(hours=1)
 
 
 class Counter:
@@ -162,6 +163,23 @@ async def test_p09_who_was_identified_long_ago_does_so_again_and_what_nobody_fet
     assert await counter.sql("SELECT count(*) FROM vault.wrapped_key WHERE kind = 'export'") == 0
     fetched = await counter.fetch(await counter.officer())
     assert (fetched["status"], fetched["keys"]) == ("hidden", None)
+
+
+async def test_packages_of_another_desk_do_not_close_this_one_and_the_newest_are_told_by_their_order(
+    counter: Counter,
+) -> None:
+    """A form gives the ids, so they say nothing of which is newer."""
+    elsewhere = await counter.desk.made("self-access", received_how="in-person", controller="kela")
+    here = sorted((uuid.uuid4() for _ in range(4)), reverse=True)
+    for place, request, exports in ((0, counter.request, here), (4, elsewhere, [uuid.uuid4() for _ in range(3)])):
+        for age, export in enumerate(exports, place):
+            made = Counter(counter.desk, request)
+            made.export = export
+            await made.ready()
+            await counter.sql("UPDATE vault.export SET recorded_at = $2 WHERE id = $1", export, NOON - DAY + age * HOUR)
+    assert await counter.sql("SELECT vault.exports_expire()") == 1
+    assert await counter.sql("SELECT export FROM vault.export_state WHERE state = 'expired'") == here[0]
+    assert await counter.sql("SELECT vault.exports_expire()") == 0
 
 
 async def test_the_database_identifies_and_hands_over_by_the_same_tables(desk: Desk) -> None:

@@ -322,7 +322,14 @@ BEGIN
 END
 $act$;
 
--- What is past its last day, and of each client all but the three newest packages, is closed. Logged; how many.
+-- May the newer of these two packages take the place of the older? Those of one client, for the same receiver, from the same desk or none.
+CREATE OR REPLACE FUNCTION vault.replaces_export(newer vault.export, older vault.export) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN newer.client = older.client AND (newer.recorded_at, newer.id) > (older.recorded_at, older.id)
+    AND newer.authority IS NOT DISTINCT FROM older.authority AND (newer.request IS NULL) = (older.request IS NULL)
+    AND (newer.request IS NULL OR (SELECT r.controller FROM vault.request r WHERE r.id = newer.request) = (SELECT r.controller FROM vault.request r WHERE r.id = older.request));
+
+-- What is past its last day, and all but the three newest packages of those that take each other's place, is closed. Logged; how many.
 CREATE OR REPLACE FUNCTION vault.exports_expire() RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -338,7 +345,7 @@ BEGIN
         SELECT p.export, x.client FROM vault.export_package p JOIN vault.export x ON x.id = p.export
         WHERE EXISTS (SELECT FROM vault.wrapped_key k WHERE k.kind = 'export' AND k.subject = p.export::text)
           AND (p.expires_at <= now OR (SELECT count(*) FROM vault.export y JOIN vault.export_package q ON q.export = y.id
-                WHERE y.client = x.client AND (y.request IS NULL) = (x.request IS NULL) AND y.id > x.id AND (vault.export_at(y.id)).state IN ('ready', 'delivered')) >= 3)
+                WHERE y.client = x.client AND vault.replaces_export(y, x) AND (vault.export_at(y.id)).state IN ('ready', 'delivered')) >= 3)
     LOOP
         e := NULL;
         e.id := vault.uuid7(now); e.at := now; e.act := 'export-expire'; e.actor := 'worker'; e.client := one.client; e.facts := one.export::text;
