@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Locator, Page, Request, Response
+from playwright.sync_api import Browser, Error, Locator, Page, Request, Response
 
 from tests.browser.scene import Scene, window
 from tests.support.caller import Caller
@@ -72,6 +72,16 @@ def faults_of(page: Page, theme: Any) -> list[str]:
     return [f"{theme} {page.url.partition('127.0.0.1')[2]}: {one}" for one in found]
 
 
+def opened(page: Page, path: str) -> Response | None:
+    """Go there. A page that waits for something reloads itself, perhaps at this very moment: then once more."""
+    try:
+        return page.goto(path)
+    except Error as error:
+        if "ERR_ABORTED" not in error.message:
+            raise
+        return page.goto(path)
+
+
 class Walk:
     """One walk in one language at one width, and all that was seen on it."""
 
@@ -109,7 +119,7 @@ class Walk:
 
     def go(self, page: Page, path: str, status: int = 200) -> None:
         """Open the page and look at it."""
-        answer = page.goto(path)
+        answer = opened(page, path)
         assert answer is not None
         assert answer.status == status, f"{path}: {answer.status}"
         self.look(page)
