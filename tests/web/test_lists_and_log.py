@@ -24,11 +24,10 @@ from tests.support.caller import (
     permit,
     personal_code,
 )
-from tests.support.kinds import KINDS
 from tests.web.answers import code_of, decision, log_of, reasons_of, shared
 from vault.formats.promise import parse_promise
 
-pytestmark = pytest.mark.kinds(*KINDS)
+pytestmark = pytest.mark.kinds("directory", "nginx")  # what is stored where changes nothing here
 
 
 def test_a_list_shows_only_what_a_permit_covers_and_no_titles_of_the_rest(caller: Caller) -> None:
