@@ -18,7 +18,7 @@ from tests.support.strategies import LONG_AGO, professionals
 from tests.support.worlds import Agency, World
 from vault.adapters.postgres.migrate import functions_sql
 
-BOTH = pytest.mark.parametrize("vault_db", ["18", "15"], indirect=True)
+BOTH = pytest.mark.parametrize("vault_db", ["18", pytest.param("15", marks=pytest.mark.long)], indirect=True)
 TABLES = "SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'vault'::regnamespace AND c.relkind IN ('r', 'p')"
 STRANGER = Asker("professional", "ulko", None, professionals("ulko")[0], "nurse", "care")
 AUTHORITY = uuid.UUID("01970000-0000-7000-8000-00000000a117")
