@@ -42,6 +42,12 @@ RETURN (SELECT jsonb_build_object('id', r.id, 'kind', r.kind, 'client', r.client
         'clock', k.source, 'controller_name', (SELECT a.name FROM vault.agency a WHERE a.id = r.controller))
     FROM vault.request_at(r.id, as_of) s JOIN vault.request_kind k ON k.kind = r.kind);
 
+-- That an export was handed over at a desk: how, when and to whom.
+CREATE OR REPLACE FUNCTION vault.handover_json(an_export uuid) RETURNS jsonb
+LANGUAGE sql STABLE
+RETURN (SELECT jsonb_build_object('how', h.how, 'on', h.handed_on, 'identified_how', h.identified_how, 'at', vault.rfc3339(h.recorded_at))
+    FROM vault.export_handover h WHERE h.export = an_export);
+
 -- The same with its texts, sealed, and all that was done for it; the client gets no reason that may not be told.
 CREATE OR REPLACE FUNCTION vault.request_whole(r vault.request, to_client boolean, as_of timestamptz) RETURNS jsonb
 LANGUAGE sql STABLE
@@ -61,8 +67,7 @@ RETURN vault.request_json(r, as_of) || jsonb_build_object('text', vault.b64(r.se
         FROM vault.withholding w WHERE w.request = r.id),
     'fee', (SELECT jsonb_build_object('id', f.id, 'cents', f.cents, 'at', vault.rfc3339(f.recorded_at), 'reason', vault.b64(f.sealed_reason),
             'accepted', (SELECT x.accepted FROM vault.fee_answer x WHERE x.fee = f.id)) FROM vault.fee f WHERE f.request = r.id),
-    'handed', (SELECT jsonb_build_object('how', h.how, 'on', h.handed_on, 'identified_how', h.identified_how, 'at', vault.rfc3339(h.recorded_at))
-        FROM vault.export x JOIN vault.export_handover h ON h.export = x.id WHERE x.request = r.id),
+    'handed', (SELECT vault.handover_json(h.export) FROM vault.export x JOIN vault.export_handover h ON h.export = x.id WHERE x.request = r.id),
     'names', (SELECT coalesce(jsonb_agg(jsonb_build_object('professional', p.id, 'agency', p.agency, 'agency_name', (SELECT a.name FROM vault.agency a WHERE a.id = p.agency), 'subject', p.subject, 'name', vault.b64(p.sealed_name),
             'roles', (SELECT coalesce(jsonb_agg(DISTINCT e.role), '[]') FROM vault.entries_asked(r) e WHERE e.professional = p.id)) ORDER BY p.agency, p.id), '[]')
         FROM vault.request_name n JOIN vault.professional p ON p.id = n.professional WHERE n.request = r.id));

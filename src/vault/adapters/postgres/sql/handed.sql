@@ -49,11 +49,6 @@ RETURN coalesce(CASE a_how
     WHEN 'medium-by-letter' THEN an_identification = 'receipt-of-delivery'
     WHEN 'print-by-letter' THEN an_identification = 'receipt-of-delivery' END, false);
 
-CREATE OR REPLACE FUNCTION vault.handover_json(an_export uuid) RETURNS jsonb
-LANGUAGE sql STABLE
-RETURN (SELECT jsonb_build_object('how', h.how, 'on', h.handed_on, 'identified_how', h.identified_how, 'at', vault.rfc3339(h.recorded_at))
-    FROM vault.export_handover h WHERE h.export = an_export);
-
 -- What whoever gets this package still has to come: papers that wait, and papers that are open to them now and were decided only
 -- after it was made. What they left out as large, and what could not be read, is told apart. Of a paper with pages withheld, the original.
 CREATE OR REPLACE FUNCTION vault.export_rest(x vault.export, as_of timestamptz) RETURNS TABLE (document uuid, how text)
@@ -201,9 +196,7 @@ CREATE OR REPLACE FUNCTION vault.handing_refused(x vault.export, r vault.request
 LANGUAGE plpgsql STABLE
 AS $refused$
 BEGIN
-    RETURN CASE
-        WHEN EXISTS (SELECT FROM vault.export_handover h WHERE h.export = x.id) THEN 'export-state'
-        WHEN vault.handing_fault(r, as_of) IS NOT NULL THEN vault.handing_fault(r, as_of)
+    RETURN coalesce(CASE WHEN EXISTS (SELECT FROM vault.export_handover h WHERE h.export = x.id) THEN 'export-state' END, vault.handing_fault(r, as_of), CASE
         WHEN NOT vault.exports_for(vault.export_asker(x), x.client, as_of) THEN 'authority-ended'
         WHEN (vault.export_at(x.id)).state NOT IN ('delivered', 'expired')
             OR NOT EXISTS (SELECT FROM vault.export_state s WHERE s.export = x.id AND s.event = 'fetch') THEN 'export-not-fetched'
@@ -211,6 +204,6 @@ BEGIN
         WHEN NOT vault.handed_well(a_how, an_identification) THEN 'handed-unknown'
         WHEN NOT coalesce(a_day BETWEEN (SELECT vault.helsinki_day(p.recorded_at) FROM vault.export_package p WHERE p.export = x.id)
             AND vault.helsinki_day(as_of), false) THEN 'handed-day'
-        END;
+        END);
 END
 $refused$;
